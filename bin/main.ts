@@ -1,0 +1,62 @@
+/** The mode selector: reads flags and ini, instantiates one of the three servers, and runs the command on it. */
+import { readFileSync } from 'node:fs';
+import type { CommonServer, ServerOptions } from '../src/common-server.ts';
+import { parseCommandLine } from '../src/config/command-line.ts';
+import type { LoadedConfig } from '../src/config/config.ts';
+import { loadConfig } from '../src/config/load.ts';
+import { toWireError } from '../src/errors.ts';
+import { openSupervisorLog } from '../src/log/supervisor-log.ts';
+
+/** What main() needs of the process: injected, so that tests can hold it. */
+export interface Io {
+  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly stderr: { write(text: string): unknown };
+  cwd(): string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Runs the command line and resolves with the exit code; never throws. */
+export async function main(argv: readonly string[], env: Environment, io: Io): Promise<number> {
+  try {
+    return await dispatch(argv, env, io);
+  } catch (error) {
+    const { code, message, hint, exitCode, stack } = toWireError(error);
+    io.stderr.write(`tricorn: ${[message, stack, hint].filter(Boolean).join('\n')} (${code})\n`);
+    return exitCode;
+  }
+}
+
+async function dispatch(argv: readonly string[], env: Environment, io: Io): Promise<number> {
+  const { command, action } = parseCommandLine(argv, io.cwd());
+  if (action === 'version') return print(io, `tricorn ${version()} (node ${process.version})\n`);
+  // Loaded only when asked for: the supervisor's memory is a budget.
+  if (action === 'help') return print(io, (await import('../src/config/help.ts')).renderHelp());
+  const loaded = loadConfig({ argv, env, cwd: io.cwd(), stdoutIsTTY: io.stdout.isTTY === true });
+  if (action === 'print-config') return print(io, (await import('../src/config/help.ts')).renderPrintConfig(loaded));
+  const sink = openSupervisorLog(loaded.config);
+  const server = await selectMode(loaded, { log: sink.log, check: command === 'check' });
+  const code = await server.run();
+  sink.close();
+  return code;
+}
+
+/** One of the three, by the settings `evented` and `workers`; the other two are not even loaded. */
+export async function selectMode(loaded: LoadedConfig, options: ServerOptions): Promise<CommonServer> {
+  const { evented, workers } = loaded.config;
+  if (evented) return new (await import('../src/modes/evented.ts')).EventedServer(loaded, options);
+  if (workers > 0) return new (await import('../src/modes/prefork.ts')).PreforkServer(loaded, options);
+  return new (await import('../src/modes/threaded.ts')).ThreadedServer(loaded, options);
+}
+
+function version(): string {
+  const ending = import.meta.filename.slice(-3);
+  // bin/main.ts in the checkout, dist/bin/main.js in the package.
+  const manifest = new URL(ending === '.ts' ? '../package.json' : '../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
+}
+
+function print(io: Io, text: string): number {
+  io.stdout.write(text);
+  return 0;
+}

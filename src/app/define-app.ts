@@ -1,0 +1,113 @@
+import type http from 'node:http';
+import type { FastifyInstance, FastifyPluginOptions } from 'fastify';
+import type pino from 'pino';
+
+/** Marks what defineApp() returned. Registered, so that two copies of the package know each other's. */
+export const BRAND: unique symbol = Symbol.for('tricorn.app');
+
+/** A worker's part in the service. */
+export type Role = 'http' | 'evented' | 'cron';
+
+/** What onStart and onStop get. */
+export interface AppContext {
+  /** The http.Server that the app is served by. It gets its connections from Tricorn: do not call listen(). */
+  readonly server: http.Server;
+  /** The [app] section of the ini. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly log: pino.Logger;
+  readonly role: Role;
+  /** Number of the worker, from 1. */
+  readonly worker: number;
+  /** Number of the thread in its worker, from 1; 0 where the worker has no threads. */
+  readonly thread: number;
+  /** Which boot or reload this worker belongs to, from 1. */
+  readonly generation: number;
+}
+
+/** A Fastify plugin, with promise or with `done`. */
+export type AppPlugin = (
+  fastify: FastifyInstance,
+  options: FastifyPluginOptions,
+  done: (error?: Error) => void,
+) => unknown;
+
+/** A ready Fastify instance. */
+export interface FastifyApp {
+  readonly server: http.Server;
+  readonly inject: (...args: never[]) => unknown;
+  ready(): PromiseLike<unknown>;
+}
+
+/** An Express, Connect, Koa or Polka app. */
+export interface MiddlewareApp {
+  readonly use: (...args: never[]) => unknown;
+  readonly listen: (...args: never[]) => unknown;
+}
+
+/** A WHATWG request handler, as Hono, h3, Deno and the service workers have it. */
+export type FetchHandler = (request: Request) => Response | Promise<Response>;
+
+/** An object with a fetch method: Hono, h3 and others. */
+export interface FetchApp {
+  readonly fetch: (request: Request, ...rest: never[]) => Response | Promise<Response>;
+}
+
+export interface AppHooks {
+  /** Runs in every worker and thread once the app is ready, before its first connection. A rejection ends the boot. */
+  readonly onStart?: (context: AppContext) => unknown;
+  /** Runs once in every worker and thread that ran onStart, after its last connection, with a time limit. */
+  readonly onStop?: (context: AppContext) => unknown;
+  /** false or a rejection: the app is not well. An object is shown as it is. */
+  readonly health?: () => boolean | object | Promise<boolean | object>;
+  /** The app's own figures, for statistics. */
+  readonly stats?: () => Record<string, unknown> | Promise<Record<string, unknown>>;
+}
+
+type OneOf<T> = {
+  [K in keyof T]: { readonly [P in K]: T[P] } & { readonly [P in Exclude<keyof T, K>]?: never };
+}[keyof T];
+
+/** Exactly one of the three ways to answer requests. */
+export type AppEntry = OneOf<{
+  /** A Fastify plugin or instance, an Express, Connect, Koa or Polka app, or an object with fetch(). */
+  http: AppPlugin | FastifyApp | MiddlewareApp | FetchApp;
+  /** A node request listener. */
+  handler: http.RequestListener;
+  /** From Request to Response. */
+  fetch: FetchHandler;
+}>;
+
+export type AppDefinition = AppEntry & AppHooks;
+
+/** What defineApp() returns: the default export of an app module. */
+export type DefinedApp = AppDefinition & { readonly [BRAND]: true };
+
+const ENTRIES = ['http', 'handler', 'fetch'] as const;
+const HOOKS = ['onStart', 'onStop', 'health', 'stats'] as const;
+const KNOWN: readonly string[] = [...ENTRIES, ...HOOKS];
+
+/**
+ * Declares an app with its hooks, typed.
+ *
+ * @throws TypeError where the definition has not exactly one of http, handler and fetch, has an unknown key, or a hook
+ *   is no function: for those who write JavaScript.
+ */
+export function defineApp(definition: AppDefinition): DefinedApp {
+  const entries = ENTRIES.filter((key) => definition[key] !== undefined);
+  if (entries.length !== 1) {
+    const seen = entries.length === 0 ? 'none' : entries.join(' and ');
+    throw new TypeError(`defineApp() takes exactly one of http, handler and fetch, but got ${seen}`);
+  }
+  const unknown = Object.keys(definition).filter((key) => !KNOWN.includes(key));
+  if (unknown.length > 0) throw new TypeError(`defineApp() knows ${KNOWN.join(', ')}, but not ${unknown.join(', ')}`);
+  requireFunctions(definition, ['handler', 'fetch', ...HOOKS]);
+  return Object.freeze({ ...definition, [BRAND]: true as const });
+}
+
+function requireFunctions(definition: AppDefinition, keys: readonly (keyof AppDefinition)[]): void {
+  for (const key of keys) {
+    const seen = typeof definition[key];
+    if (seen !== 'undefined' && seen !== 'function')
+      throw new TypeError(`defineApp({ ${key} }) must be a function, not ${seen}`);
+  }
+}

@@ -1,0 +1,124 @@
+import type http from 'node:http';
+import { types } from 'node:util';
+import { pathToFileURL } from 'node:url';
+import type { Config } from '../config/config.ts';
+import { TricornError } from '../errors.ts';
+import { compileTrust, installProxy } from '../http/proxy.ts';
+import { bootError, loadError } from './boot-errors.ts';
+import type { FormMount, MountContext } from './context.ts';
+import type { AppContext, AppHooks } from './define-app.ts';
+import { watchListens } from './listens.ts';
+import { type Namespace, recognise, type Recognised } from './recognise.ts';
+import { stopWithin } from './stop.ts';
+
+export type { FormMount, MountContext } from './context.ts';
+
+/** An app that is loaded and can be started. */
+export interface MountedApp {
+  /** In words: 'fastify plugin', 'express', 'fetch', … */
+  readonly form: string;
+  /** Give it connections by `server.emit('connection', socket)`, once start() has resolved. */
+  readonly server: http.Server;
+  /** Boots the framework, then runs onStart. @throws TricornError TRC_APP_BOOT, TRC_BOOT_TIMEOUT or TRC_APP_LISTENS */
+  start(): Promise<void>;
+  /**
+   * Runs onStop, then closes the framework: once, and only where start() has resolved. Rejects with what went wrong,
+   * or when `limitMs` are over; whatever still runs then is left to itself.
+   */
+  stop(limitMs: number): Promise<void>;
+  /** The app's own figures; undefined where it has none. Rejects with the app's error. */
+  stats(): Promise<Record<string, unknown> | undefined>;
+  /** What the app says about itself; true where it says nothing. Rejects with the app's error. */
+  health(): Promise<boolean | object>;
+}
+
+/**
+ * Imports the app of the configuration and makes its server.
+ *
+ * @throws TricornError TRC_APP_LOAD, TRC_APP_FORM or TRC_APP_LISTENS, with the app's own error as cause
+ */
+export async function mountApp(context: MountContext): Promise<MountedApp> {
+  const { app } = context.config;
+  const listens = watchListens();
+  try {
+    const namespace = await load(app);
+    if (listens.seen()) throw new TricornError('TRC_APP_LISTENS', { app });
+    const recognised = recognise(namespace);
+    if ('refused' in recognised) throw new TricornError(recognised.code, { app, seen: recognised.refused });
+    const form = await mountForm(recognised, context);
+    if (context.config.proxy_mode) installProxy(form.server, compileTrust(context.config.proxy_trust));
+    return mounted(recognised, form, context);
+  } finally {
+    listens.stop();
+  }
+}
+
+async function load(app: string): Promise<Namespace> {
+  try {
+    const namespace = (await import(pathToFileURL(app).href)) as Namespace;
+    // `export default build()` with an async build. Only real promises: a Fastify instance has a then() as well.
+    if (!types.isPromise(namespace['default'])) return namespace;
+    return { ...namespace, default: await namespace['default'] };
+  } catch (cause) {
+    throw loadError(app, cause);
+  }
+}
+
+async function mountForm(app: Recognised, context: MountContext): Promise<FormMount> {
+  // Each form is loaded when it is needed: an Express app pays neither Fastify's memory nor Hono's.
+  switch (app.form) {
+    case 'fastify plugin':
+      return (await import('./forms/fastify.ts')).mountPlugin(app, context);
+    case 'fastify instance':
+      return (await import('./forms/fastify.ts')).mountInstance(app.value, context);
+    case 'fetch':
+      return (await import('./forms/fetch.ts')).mountFetch(app.value, context);
+    default:
+      return (await import('./forms/listener.ts')).mountListener(app, context);
+  }
+}
+
+function mounted(app: Recognised, form: FormMount, context: MountContext): MountedApp {
+  const hooks: AppHooks = app.hooks;
+  const hookContext = contextOf(form.server, context);
+  let started = false;
+  let stopping: Promise<void> | undefined;
+  return {
+    form: app.form,
+    server: form.server,
+    start: async () => {
+      await boot(app, form, context.config, async () => hooks.onStart?.(hookContext));
+      started = true;
+    },
+    stop: (limitMs) => {
+      if (!started) return Promise.resolve();
+      return (stopping ??= stopWithin(limitMs, [
+        ['onStop', async () => void (await hooks.onStop?.(hookContext))],
+        [`the close of the ${app.form}`, () => form.close()],
+      ]));
+    },
+    stats: async () => hooks.stats?.(),
+    health: async () => hooks.health?.() ?? true,
+  };
+}
+
+function contextOf(server: http.Server, context: MountContext): AppContext {
+  const { app_options: options, log, role, worker, thread, generation } = context;
+  return Object.freeze({ server, options, log, role, worker, thread, generation });
+}
+
+async function boot(app: Recognised, form: FormMount, config: Config, onStart: () => Promise<unknown>): Promise<void> {
+  const listens = watchListens();
+  try {
+    await form.ready();
+    // Whoever calls instance.listen() without await listens only about now.
+    if (app.form === 'fastify instance' && (form.server.listening || listens.seen())) {
+      throw new TricornError('TRC_APP_LISTENS', { app: config.app });
+    }
+    await onStart();
+  } catch (cause) {
+    throw bootError(app, config, cause);
+  } finally {
+    listens.stop();
+  }
+}

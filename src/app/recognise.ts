@@ -1,0 +1,157 @@
+import type http from 'node:http';
+import net from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { BRAND, type AppHooks, type AppPlugin, type DefinedApp } from './define-app.ts';
+import {
+  type ExpressApp,
+  hasMembers,
+  isClass,
+  isConnect,
+  isExpress,
+  isFastifyInstance,
+  isFetchObject,
+  isKoa,
+  isMarkedPlugin,
+  isNamedListener,
+  isPolka,
+  isRouter,
+  type KoaApp,
+} from './shapes.ts';
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** What @hono/node-server gives as second argument; Hono shows it as `c.env`. */
+export interface FetchEnvironment {
+  readonly incoming: http.IncomingMessage;
+  readonly outgoing: http.ServerResponse;
+}
+
+export type FetchFunction = (request: Request, env: FetchEnvironment) => Response | Promise<Response>;
+
+/** The forms of app that Tricorn serves, with what it needs of each. */
+export type Form =
+  | {
+      readonly form: 'fastify plugin';
+      readonly value: AppPlugin;
+      /** Nothing but its being a function says that it is a plugin: it may be a listener with unusual parameter names. */
+      readonly guessed: boolean;
+    }
+  | { readonly form: 'fastify instance'; readonly value: FastifyInstance }
+  | { readonly form: 'express'; readonly value: ExpressApp }
+  | { readonly form: 'koa'; readonly value: KoaApp }
+  | { readonly form: 'connect' | 'polka' | 'handler'; readonly value: http.RequestListener }
+  | { readonly form: 'fetch'; readonly value: FetchFunction };
+
+export type Recognised = Form & {
+  /** The module's `options` export: for the Fastify server and its plugin, as `fastify start --options` takes it. */
+  readonly options: Options;
+  readonly hooks: AppHooks;
+};
+
+export interface Refusal {
+  /** What was seen, in words that go after "exports". */
+  readonly refused: string;
+  readonly code: 'TRC_APP_FORM' | 'TRC_APP_LISTENS';
+}
+
+/** A module's namespace, as `await import()` gives it. */
+export type Namespace = Readonly<Record<string, unknown>>;
+
+/**
+ * Tells what an app module exports. Pure: runs nothing of it, a promise must have been awaited before.
+ *
+ * `default` goes before `handler`. What CommonJS modules export, compiled ones included, is taken as it was meant.
+ */
+export function recognise(namespace: Namespace): Recognised | Refusal {
+  const { main, handler, options } = unwrap(namespace);
+  const rest = { options: isOptions(options) ? options : {} };
+  if (main === undefined) {
+    if (handler === undefined) return refuse(describeEmpty(namespace));
+    if (typeof handler !== 'function') return refuse(`a handler that is ${describe(handler)}`);
+    return { form: 'handler', value: handler as http.RequestListener, ...rest, hooks: {} };
+  }
+  const defined = hasMembers(main) && main[BRAND] === true ? (main as unknown as DefinedApp) : undefined;
+  const form = defined === undefined ? formOf(main) : formOfDefined(defined);
+  return 'refused' in form ? form : { ...form, ...rest, hooks: defined ?? {} };
+}
+
+function formOfDefined(app: DefinedApp): Form | Refusal {
+  if (app.handler !== undefined) return { form: 'handler', value: app.handler };
+  if (app.fetch !== undefined) return { form: 'fetch', value: app.fetch };
+  const form = formOf(app.http);
+  return 'refused' in form ? { ...form, refused: `defineApp({ http }) with ${form.refused}` } : form;
+}
+
+function formOf(value: unknown): Form | Refusal {
+  if (!hasMembers(value)) return refuse(describe(value));
+  if (isFastifyInstance(value)) {
+    return value.server.listening ? listens('a Fastify instance') : { form: 'fastify instance', value };
+  }
+  if (value instanceof net.Server) return value.listening ? listens('a server') : refuse(describe(value));
+  if (isExpress(value)) return { form: 'express', value };
+  if (isConnect(value)) return { form: 'connect', value };
+  if (isRouter(value)) return refuse('a Router, which must be mounted in an app with app.use()');
+  if (isClass(value)) return refuse(describe(value));
+  if (isKoa(value)) return { form: 'koa', value };
+  if (isPolka(value)) return { form: 'polka', value: (req, res) => value.handler(req, res) };
+  if (isFetchObject(value)) return { form: 'fetch', value: (request, env) => value.fetch(request, env) };
+  if (isNamedListener(value)) return { form: 'handler', value };
+  if (typeof value !== 'function') return refuse(describe(value));
+  return { form: 'fastify plugin', value: value as unknown as AppPlugin, guessed: !isMarkedPlugin(value) };
+}
+
+/** Finds the app and its options, in an ES module, in `module.exports` and in what compilers make of `export`. */
+function unwrap(namespace: Namespace): { main: unknown; handler: unknown; options: unknown } {
+  const { default: main, handler, options } = namespace;
+  const exported = isCommonJs(namespace) && hasMembers(main) ? main : undefined;
+  if (exported === undefined) return { main, handler, options };
+  // `exports.default = …`, with or without a compiler's __esModule, is how fastify-cli's CommonJS apps may export.
+  const plain = typeof exported !== 'function' && !isApp(exported);
+  return {
+    main: plain ? exported['default'] : main,
+    handler: handler ?? (plain ? exported['handler'] : undefined),
+    options: options ?? exported['options'],
+  };
+}
+
+function isCommonJs(namespace: Namespace): boolean {
+  // Node gives a CommonJS module's namespace this name. Older ones, and bundlers, leave only __esModule.
+  return 'module.exports' in namespace || (hasMembers(namespace['default']) && '__esModule' in namespace['default']);
+}
+
+function isApp(value: Readonly<Record<PropertyKey, unknown>>): boolean {
+  return value[BRAND] === true || !('default' in value || 'handler' in value) || !('refused' in formOf(value));
+}
+
+/** A Fastify instance has a method `options`, so has an Express app: only a plain object is what an app exports as such. */
+function isOptions(value: unknown): value is Options {
+  return typeof value === 'object' && value !== null;
+}
+
+function refuse(seen: string): Refusal {
+  return { refused: seen, code: 'TRC_APP_FORM' };
+}
+
+function listens(seen: string): Refusal {
+  return { refused: seen, code: 'TRC_APP_LISTENS' };
+}
+
+function describeEmpty(namespace: Namespace): string {
+  const names = Object.keys(namespace).filter((name) => name !== 'default' && name !== 'module.exports');
+  return names.length === 0 ? 'nothing' : `no default, only ${names.join(', ')}`;
+}
+
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (isClass(value)) return `the class ${(value as { name: string }).name || '(anonymous)'}, not an instance of it`;
+  if (value instanceof net.Server) return `a server (${value.constructor.name}), not the app that it serves`;
+  if (typeof value !== 'object') return `a ${typeof value} (${brief(value)})`;
+  const keys = Object.keys(value);
+  return keys.length === 0
+    ? 'an empty object'
+    : `an object with ${keys.slice(0, 5).join(', ')}${keys.length > 5 ? ', …' : ''}`;
+}
+
+function brief(value: unknown): string {
+  return (typeof value === 'symbol' ? value.toString() : `${value as string | number}`).slice(0, 40);
+}

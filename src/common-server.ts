@@ -1,0 +1,371 @@
+/**
+ * CommonServer: the lifecycle of the service, the same for every mode. Lives in the supervisor process, which binds
+ * the port, watches the workers and answers signals, and never imports or runs the app.
+ *
+ * A mode is a subclass that says how many workers there should be (`population`) and what one more or less means
+ * (`scale`). After Odoo's CommonServer (odoo/service/server.py) and unicorn's master loop.
+ *
+ * States, and how each is entered and left:
+ *
+ *   new       built, nothing started. Left by run().
+ *   booting   the port is bound, the first workers start. Left when all are ready, or by the first that fails.
+ *   serving   ready was said. Left by a signal.
+ *   stopping  the workers drain. Left when the last is gone.
+ *   stopped   nothing is left. Final.
+ */
+import { constants } from 'node:os';
+import { explicit } from './config/load.ts';
+import { settingKeys } from './config/settings.ts';
+import type { Config, LoadedConfig } from './config/config.ts';
+import { logError, toWireError, TricornError, type WireError } from './errors.ts';
+import type { Logger } from './log/supervisor-log.ts';
+import type { WorkerBoot } from './protocol.ts';
+import { runHooks, type Hook } from './supervisor/hooks.ts';
+import { bindListener, localUrl, type Listener } from './supervisor/listener.ts';
+import { Pidfile } from './supervisor/pidfile.ts';
+import { logStacks, logSupervisorUsage, logUsage } from './supervisor/reports.ts';
+import { SignalQueue, type Action, type ReceivedSignal } from './supervisor/signals.ts';
+import { inheritedListeners, spawnWorker } from './supervisor/spawn-worker.ts';
+import { runTestFile } from './supervisor/test-run.ts';
+import { WorkerHandle, type Exit } from './supervisor/worker-handle.ts';
+import { Workers } from './supervisor/workers.ts';
+
+/** How long the supervisor sleeps between two ticks when nothing wakes it, milliseconds. */
+const TICK_MS = 1000;
+/** A worker gets this much longer than its graceful_timeout, for its stop hooks, before it is killed, milliseconds. */
+const KILL_GRACE_MS = 5000;
+/**
+ * One press of Ctrl-C under npm arrives twice, from the terminal and from npm, which passes it on; coreutils' timeout
+ * does the same with TERM. A second stop signal within this time is taken for such an echo, milliseconds.
+ */
+const ECHO_MS = 50;
+/** Stop hooks of the supervisor get at least this much, however long the drain took, milliseconds. */
+const LEAST_HOOK_MS = 2000;
+
+/** Which workers a mode wants. */
+export interface Population {
+  readonly workers: number;
+  /** Threads in each worker; 0 = the app runs in the worker's main thread. */
+  readonly threads: number;
+}
+
+export interface ServerOptions {
+  readonly log: Logger;
+  /** Boot the app in one worker that serves nothing, then stop: `tricorn check`. Default false. */
+  readonly check?: boolean;
+  /** Milliseconds that only ever grow. Default performance.now. */
+  readonly clock?: () => number;
+}
+
+type State = 'new' | 'booting' | 'serving' | 'stopping' | 'stopped';
+
+const FROM: Readonly<Record<State, readonly State[]>> = {
+  new: [],
+  booting: ['new'],
+  serving: ['booting'],
+  stopping: ['booting', 'serving'],
+  stopped: ['new', 'booting', 'serving', 'stopping'],
+};
+
+export abstract class CommonServer {
+  abstract readonly mode: 'prefork' | 'threaded' | 'evented';
+
+  /** Which workers there should be now. */
+  protected abstract population(): Population;
+  /** Takes one worker or thread more (1) or less (-1). Returns what it did, for the log. */
+  protected abstract scale(step: 1 | -1): string;
+  /** The mode and its size in words, for the log. */
+  abstract describe(): string;
+
+  protected readonly config: Config;
+  protected readonly workers: Workers;
+  readonly #loaded: LoadedConfig;
+  readonly #log: Logger;
+  readonly #check: boolean;
+  readonly #clock: () => number;
+  readonly #signals: SignalQueue;
+  readonly #hooks: Hook[] = [];
+  readonly #finished: PromiseWithResolvers<number> = Promise.withResolvers<number>();
+  readonly #tests = new AbortController();
+  #state: State = 'new';
+  #listeners: Listener[] = [];
+  #exitCode = 0;
+  #tickIsDue = false;
+  #startedAt = 0;
+  #stopBy = 0;
+  #echoUntil = 0;
+
+  constructor(loaded: LoadedConfig, { log, check = false, clock = () => performance.now() }: ServerOptions) {
+    this.config = loaded.config;
+    this.#loaded = loaded;
+    this.#log = log;
+    this.#check = check;
+    this.#clock = clock;
+    this.#signals = new SignalQueue(() => this.#wake());
+    this.workers = new Workers({ log, clock, launch: (number) => this.#launch(number) });
+    this.workers.on('change', () => this.#wake());
+    this.workers.on('fatal', (handle, error) => this.#onFatal(handle, error));
+    this.workers.on('ready', (handle) => this.#onWorkerReady(handle));
+    this.workers.on('gone', (handle, exit) => this.#onGone(handle, exit));
+    this.workers.on('late', (handle) => this.#onBootTimeout(handle));
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Where the service listens; undefined before run() and with http_enable = false. */
+  get url(): string | undefined {
+    const [listener] = this.#listeners;
+    return listener && localUrl(listener.address);
+  }
+
+  /** Runs `hook` in the supervisor once, after the last worker is gone, within what is left of graceful_timeout. */
+  onStop(hook: Hook): void {
+    this.#hooks.push(hook);
+  }
+
+  /** Serves until a signal ends it. Resolves with the exit code that the process should have. */
+  async run(): Promise<number> {
+    const pidfile = new Pidfile(this.#check ? '' : this.config.pidfile);
+    const timer = setInterval(() => this.#wake(), TICK_MS);
+    this.#signals.install();
+    this.#startedAt = this.#clock();
+    process.title = `tricorn: supervisor (${this.mode})`;
+    try {
+      await this.#bind();
+      pidfile.write();
+      this.#boot();
+      const code = await this.#finished.promise;
+      await this.#runHooks();
+      return code;
+    } catch (error) {
+      return this.#refuse(error);
+    } finally {
+      clearInterval(timer);
+      pidfile.remove();
+      this.#closeListeners();
+      this.#signals.uninstall();
+      this.#enter('stopped');
+    }
+  }
+
+  async #bind(): Promise<void> {
+    const { http_enable, http_interface, http_port } = this.config;
+    if (http_enable && !this.#check) this.#listeners = [await bindListener(http_interface, http_port)];
+  }
+
+  #boot(): void {
+    process.title = `tricorn: supervisor (${this.mode}) ${this.config.app}`;
+    for (const warning of this.#loaded.warnings) this.#log.warn(warning);
+    if (this.#wanted().workers === 0) this.#log.warn('http_enable is false: no worker is started');
+    this.#enter('booting');
+    this.#wake();
+  }
+
+  /** The supervisor's whole work. Called when something happened, else every TICK_MS. */
+  #tick(): void {
+    this.#handleSignals();
+    this.workers.reap();
+    this.workers.escalate();
+    this.workers.cull(this.#wanted().workers, this.#killTime());
+    this.workers.spawn(this.#wanted().workers);
+    this.#settle();
+  }
+
+  #wake(): void {
+    if (this.#tickIsDue) return;
+    this.#tickIsDue = true;
+    setImmediate(() => {
+      this.#tickIsDue = false;
+      if (this.#state === 'new' || this.#state === 'stopped') return;
+      try {
+        this.#tick();
+      } catch (error) {
+        // The service outlives a fault of its supervisor; the next tick sees the same facts again.
+        this.#log.error({ err: error }, 'The supervisor met an error of its own');
+      }
+    });
+  }
+
+  #handleSignals(): void {
+    const handlers: Record<Action, (received: ReceivedSignal) => void> = {
+      stop: ({ signal }) => this.#onStopSignal(signal),
+      'scale-up': () => this.#onScale(1),
+      'scale-down': () => this.#onScale(-1),
+      'dump-stacks': () => this.#onDumpStacks(),
+      'log-statistics': () => this.#onLogStatistics(),
+    };
+    for (const received of this.#signals.take()) handlers[received.action](received);
+  }
+
+  #onStopSignal(signal: NodeJS.Signals): void {
+    if (this.#clock() < this.#echoUntil) return;
+    if (this.#state === 'stopping') return this.#force(signal);
+    this.#echoUntil = this.#clock() + ECHO_MS;
+    this.#stop(0);
+    // Said when a further signal would be heeded, for somebody may act on it.
+    const finished = this.#finished.promise.then(() => undefined);
+    const heeded = new Promise((resolve) => setTimeout(resolve, ECHO_MS).unref());
+    const message = stopMessage(signal, this.config.graceful_timeout);
+    void Promise.race([finished, heeded]).then(() => this.#log.info(message));
+  }
+
+  #onScale(step: 1 | -1): void {
+    if (this.#state === 'stopping') return;
+    this.#log.info(this.scale(step));
+  }
+
+  #onDumpStacks(): void {
+    this.#log.info({ stack: new Error('here').stack }, 'Stack of the supervisor');
+    for (const handle of this.workers) handle.askStacks();
+  }
+
+  #onLogStatistics(): void {
+    logSupervisorUsage(this.#log, [...this.workers], this.#clock() - this.#startedAt);
+    for (const handle of this.workers) handle.send({ type: 'usage' });
+  }
+
+  #onGone(handle: WorkerHandle, { code, signal, expected }: Exit): void {
+    if (this.#state === 'stopping') return;
+    if (expected) return this.#log.info({ worker: handle.number }, `${handle.name} has ended`);
+    const how = signal ? `signal ${signal}` : `exit code ${code}`;
+    if (this.#state === 'booting') return this.#fail(this.#bootError(`${handle.name} ended by ${how}`));
+    this.#log.error({ worker: handle.number, code, signal }, `${handle.name} died: ${how}; it is replaced`);
+  }
+
+  #onBootTimeout(handle: WorkerHandle): void {
+    const { app, boot_timeout: seconds } = this.config;
+    const error = toWireError(new TricornError('TRC_BOOT_TIMEOUT', { app, seconds }));
+    if (this.#state === 'booting') return this.#fail(error);
+    logError(this.#log, error, `${handle.name}: `);
+    handle.kill();
+  }
+
+  #launch(number: number): WorkerHandle {
+    const handle = new WorkerHandle(spawnWorker(this.#listeners), this.#bootMessage(number), this.#clock);
+    handle.on('usage', (usage) => logUsage(this.#log, handle, usage));
+    handle.on('stacks', (loops) => logStacks(this.#log, handle, loops));
+    return handle;
+  }
+
+  #bootMessage(worker: number): WorkerBoot {
+    return {
+      type: 'boot',
+      config: this.config,
+      appOptions: this.#loaded.app_options,
+      explicit: settingKeys.filter((key) => explicit(this.#loaded, key)),
+      role: this.mode === 'evented' ? 'evented' : 'http',
+      worker,
+      threads: this.#wanted().threads,
+      generation: 1,
+      address: this.#listeners[0]?.address ?? null,
+      listeners: inheritedListeners(this.#listeners),
+    };
+  }
+
+  /** A worker could not boot and says why; it ends by itself. */
+  #onFatal(handle: WorkerHandle, error: WireError): void {
+    if (this.#state === 'booting') this.#fail(error);
+    else if (this.#state === 'serving') logError(this.#log, error, `${handle.name}: `);
+  }
+
+  /** Moves on when all that a state waits for has happened. */
+  #settle(): void {
+    const { ready, size } = this.workers;
+    if (this.#state === 'booting' && ready.length >= this.#wanted().workers) this.#onReady(ready[0]?.form ?? 'no app');
+    if (this.#state === 'stopping' && size === 0) this.#finished.resolve(this.#exitCode);
+  }
+
+  #onWorkerReady(handle: WorkerHandle): void {
+    // At boot one line speaks for all.
+    if (this.#state === 'serving') this.#log.info({ worker: handle.number }, `${handle.name} is ready`);
+  }
+
+  #onReady(form: string): void {
+    this.#enter('serving');
+    if (this.#check) return this.#onChecked(form);
+    const where = this.url ? ` on ${this.url}` : '';
+    this.#log.info(`Ready: ${this.describe()}, ${form}${where}`);
+    if (this.config.test_file !== '' && this.url) void this.#runTests(this.url);
+    else if (this.config.stop_after_init) this.#stop(0);
+  }
+
+  #onChecked(form: string): void {
+    this.#log.info(`Check passed: ${this.config.app} is ${form} and boots`);
+    this.#stop(0);
+  }
+
+  async #runTests(url: string): Promise<void> {
+    const code = await runTestFile(this.config.test_file, url, this.#tests.signal);
+    this.#log.info({ code }, `${this.config.test_file}: ${code === 0 ? 'passed' : 'failed'}`);
+    if (this.config.stop_after_init && this.#state === 'serving') this.#stop(code);
+  }
+
+  /** The first boot failed: says why, once, and ends. */
+  #fail(error: WireError): void {
+    logError(this.#log, error);
+    this.workers.killAll(({ state }) => state === 'starting');
+    this.#stop(error.exitCode);
+  }
+
+  #stop(exitCode: number): void {
+    this.#exitCode = exitCode;
+    this.#stopBy = this.#clock() + this.config.graceful_timeout * 1000;
+    this.#enter('stopping');
+    this.#tests.abort();
+    // The last descriptor but those of the workers, who close theirs as they drain: then the kernel refuses.
+    this.#closeListeners();
+    this.workers.drainAll(this.#killTime());
+    this.#wake();
+  }
+
+  #bootError(reason: string): WireError {
+    return toWireError(new TricornError('TRC_APP_BOOT', { app: this.config.app }, { cause: new Error(reason) }));
+  }
+
+  #closeListeners(): void {
+    for (const listener of this.#listeners.splice(0)) listener.close();
+  }
+
+  #force(signal: NodeJS.Signals): void {
+    this.#log.warn('Forced shutdown.');
+    this.workers.killAll();
+    this.#hooks.length = 0;
+    this.#finished.resolve(128 + constants.signals[signal]);
+  }
+
+  /** What run() could not even start with: the port, the pidfile. */
+  #refuse(error: unknown): number {
+    const wire = toWireError(error);
+    logError(this.#log, wire);
+    return wire.exitCode;
+  }
+
+  async #runHooks(): Promise<void> {
+    const left = this.#stopBy - this.#clock();
+    for (const error of await runHooks(this.#hooks, Math.max(left, LEAST_HOOK_MS))) {
+      this.#log.error({ err: error }, 'A stop hook of the supervisor failed');
+    }
+  }
+
+  #killTime(): number {
+    return this.#clock() + this.config.graceful_timeout * 1000 + KILL_GRACE_MS;
+  }
+
+  #wanted(): Population {
+    const { workers, threads } = this.population();
+    if (this.#state === 'stopping') return { workers: 0, threads };
+    if (this.#check) return { workers: 1, threads: Math.min(threads, 1) };
+    return { workers: this.config.http_enable ? workers : 0, threads };
+  }
+
+  #enter(state: State): void {
+    if (!FROM[state].includes(this.#state)) throw new Error(`server: ${this.#state} -> ${state} is no transition`);
+    this.#state = state;
+  }
+}
+
+function stopMessage(signal: string, seconds: number): string {
+  return `${signal}: stopping, which takes at most ${seconds} s; INT or TERM once more forces it`;
+}

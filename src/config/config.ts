@@ -1,0 +1,50 @@
+/** A setting's value and where it came from: precedence is default < file < environment < flag. */
+export type Origin = 'default' | 'file' | 'environment' | 'flag';
+
+/** The frozen configuration that supervisor and workers share. It crosses to workers as JSON. */
+export interface Config {
+  /** Absolute path of the app module. */
+  readonly app: string;
+  readonly workers: number;
+  readonly threads: number;
+  readonly evented: boolean;
+  readonly http_interface: string;
+  readonly http_port: number;
+  readonly http_enable: boolean;
+  readonly backlog: number;
+  /** Seconds. */
+  readonly graceful_timeout: number;
+  /** Seconds. */
+  readonly boot_timeout: number;
+  /** Seconds. */
+  readonly keep_alive_timeout: number;
+  /** Seconds. */
+  readonly headers_timeout: number;
+  /** Seconds. */
+  readonly request_timeout: number;
+  /** Bytes; 0 = no limit. */
+  readonly body_limit: number;
+  readonly proxy_mode: boolean;
+  /** Addresses, CIDR ranges, or the names loopback, linklocal, uniquelocal. */
+  readonly proxy_trust: readonly string[];
+  /** Absolute path, or '' for none. */
+  readonly pidfile: string;
+  /** Absolute path, or '' for standard output. */
+  readonly logfile: string;
+  readonly log_level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  readonly log_format: 'text' | 'json';
+  readonly access_log: boolean;
+  readonly stop_after_init: boolean;
+  /** Absolute path, or ''. */
+  readonly test_file: string;
+}
+
+/** What loading yields; `app_options` is the ini's [app] section, handed to the app untouched. */
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly app_options: Readonly<Record<string, unknown>>;
+  /** By setting: where its value came from, and in words for people, such as `tricorn.ini:12` or `--http-port`. */
+  readonly origins: Readonly<Record<keyof Config, { readonly origin: Origin; readonly place: string }>>;
+  /** For the log, once there is one: deprecated names that were used. */
+  readonly warnings: readonly string[];
+}

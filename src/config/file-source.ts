@@ -1,0 +1,77 @@
+/** Settings from the ini file, and the options of the app. */
+import { lstatSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { configFromEnvironment, type Environment } from './environment.ts';
+import { type Given, oldName, type Source } from './given.ts';
+import { type IniEntry, type IniFile, readIniFile } from './ini-file.ts';
+import { didYouMean } from './nearest.ts';
+import { type SettingKey, settingKeys, settingNamed, settings } from './settings.ts';
+import { showValue } from './values.ts';
+
+/** What it is called where nobody names one. */
+export const defaultFile = 'tricorn.ini';
+
+export interface FileSource extends Source {
+  readonly app: IniFile['app'];
+  /** Its settings are known: there is no file, or it could be read. */
+  readonly readable: boolean;
+}
+
+/**
+ * --config, else TRICORN_CONFIG, else tricorn.ini in the working directory where there is one.
+ *
+ * @param configFile what --config says
+ * @param cwd absolute
+ */
+export function readConfigFile(configFile: string | undefined, env: Environment, cwd: string): FileSource {
+  const variable = configFromEnvironment(env);
+  const name = configFile ?? variable ?? defaultFile;
+  const path = resolve(cwd, name);
+  if (configFile === undefined && variable === undefined && !isThere(path)) return noFile;
+  return fromIni(readIniFile(path, name, naming(configFile, variable)), name, dirname(path));
+}
+
+const noFile: FileSource = { given: [], problems: [], warnings: [], app: Object.freeze({}), readable: true };
+
+/** Also where it leads nowhere or may not be looked at: reading it then says so. */
+function isThere(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && error.code === 'ENOENT');
+  }
+}
+
+function naming(configFile: string | undefined, variable: string | undefined): string {
+  if (configFile !== undefined) return `--config=${configFile}`;
+  return variable === undefined ? defaultFile : `TRICORN_CONFIG = ${variable}`;
+}
+
+function fromIni({ options, app, problems, readable }: IniFile, name: string, base: string): FileSource {
+  const given = new Map<SettingKey, Given>();
+  const unknown: string[] = [];
+  const warnings: string[] = [];
+  for (const entry of options) {
+    const place = `${name}:${entry.line}`;
+    const key = settingNamed(entry.name);
+    const earlier = key && given.get(key);
+    if (key === undefined) unknown.push(unknownSetting(place, entry.name));
+    else if (earlier) unknown.push(`${place} ${entry.name}: ${key} is already given in ${earlier.place}`);
+    else given.set(key, fromEntry(entry, key, place, base));
+    if (key !== undefined && key !== entry.name) warnings.push(oldName(place, entry.name, key));
+  }
+  return { given: [...given.values()], problems: [...problems, ...unknown], warnings, app, readable };
+}
+
+function unknownSetting(place: string, name: string): string {
+  return `${place} ${name}: unknown setting${didYouMean(name, settingKeys)}`;
+}
+
+/** `evented` alone means true, as `ini` has it; alone, any other setting lacks its value. */
+function fromEntry({ name, raw, bare }: IniEntry, key: SettingKey, place: string, base: string): Given {
+  const setting = settings[key];
+  const value = bare && setting.type !== 'boolean' ? null : raw;
+  const shown = bare ? `${place} ${name}` : `${place} ${name} = ${showValue(setting, raw)}`;
+  return { key, raw: value, origin: 'file', place, shown, base };
+}

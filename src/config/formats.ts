@@ -1,0 +1,22 @@
+/** Forms of text that JSON Schema alone does not know, by the name that a row of the settings table gives. */
+import { isIP } from 'node:net';
+import type { Format } from './settings.ts';
+
+const trustNames: readonly string[] = ['loopback', 'linklocal', 'uniquelocal'];
+
+export const formats: Readonly<Record<Format, (text: string) => boolean>> = {
+  host: (text) => isIP(text) !== 0 || isHostName(text),
+  trust: (text) => trustNames.includes(text) || isAddressOrRange(text),
+};
+
+/** Underscores are let through: container networks use them in names. */
+function isHostName(text: string): boolean {
+  return text.length <= 253 && /^(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*\.?$/i.test(text);
+}
+
+function isAddressOrRange(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || more.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}

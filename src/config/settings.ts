@@ -1,0 +1,304 @@
+/**
+ * The one table of settings. Flags, ini keys, environment variables, validation, `--help`, `--print-config` and
+ * docs/settings.md are all made from it: a new setting is a row here and its type in config.ts.
+ */
+import type { Config } from './config.ts';
+
+export type SettingKey = keyof Config;
+
+/** What the defaults that are not constants depend on. */
+export interface Facts {
+  /** os.availableParallelism() */
+  readonly parallelism: number;
+  readonly stdoutIsTTY: boolean;
+}
+
+/**
+ * How a value is written and checked:
+ * - `count`: an integer, or `auto` = available parallelism
+ * - `duration`: seconds with fractions, or `500ms`, `30s`, `2m`, `1h`; kept in seconds
+ * - `size`: bytes, or `512KiB`, `1MiB`, `2GiB` (also k, m, g); kept in bytes
+ * - `path`: made absolute: from the ini file's folder if it stands there, else from the working directory
+ * - `list`: separated by commas or blanks; a repeated flag or `key[]` in the ini adds to it
+ */
+type SettingType = 'string' | 'path' | 'boolean' | 'integer' | 'count' | 'duration' | 'size' | 'enum' | 'list';
+
+/** What a change needs: nothing (`live`), new workers (`reload`), or a new supervisor (`restart`). */
+type Reloadable = 'live' | 'reload' | 'restart';
+
+export type Group = 'App and mode' | 'HTTP' | 'Timeouts and limits' | 'Proxy' | 'Logging' | 'Process';
+
+/** A value's form beyond its type: see formats.ts. */
+export type Format = 'host' | 'trust';
+
+export interface Setting<V = unknown> {
+  readonly type: SettingType;
+  readonly group: Group;
+  /** A constant, or a function of the machine and of the settings that have no such function. */
+  readonly default: V | ((facts: Facts, config: Config) => V);
+  /** The default in words, where the value does not speak for itself. */
+  readonly defaultText?: string;
+  /** One line, without a full stop. */
+  readonly doc: string;
+  readonly reloadable: Reloadable;
+  readonly min?: number;
+  readonly max?: number;
+  readonly values?: readonly string[];
+  readonly format?: Format;
+  /** Without dashes; default: the key with dashes. `null`: no flag. */
+  readonly flag?: string | null;
+  readonly short?: string;
+  /** What stands for the value in --help, such as PORT. */
+  readonly placeholder?: string;
+  /** Old names, accepted with a warning. */
+  readonly aliases?: readonly string[];
+  /** The value must be an existing file, with one of these endings unless the list is empty. */
+  readonly file?: { readonly endings: readonly string[] };
+  /** Masked wherever it would be shown. */
+  readonly secret?: boolean;
+  /** Why a value that was given has no effect, if it has none. */
+  readonly unusedWhen?: (config: Config) => string | undefined;
+}
+
+const dayInSeconds = 86_400;
+const scripts: readonly string[] = ['.ts', '.mts', '.js', '.mjs', '.cjs'];
+
+export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
+  app: {
+    type: 'path',
+    group: 'App and mode',
+    default: '',
+    defaultText: 'none',
+    doc: 'The app module, usually given as the argument: tricorn app.ts',
+    reloadable: 'reload',
+    flag: null,
+    file: { endings: scripts },
+  },
+  workers: {
+    type: 'count',
+    group: 'App and mode',
+    default: 0,
+    min: 0,
+    max: 1024,
+    doc: 'Prefork mode with this many worker processes; 0 = threaded mode',
+    reloadable: 'live',
+    short: 'w',
+  },
+  threads: {
+    type: 'count',
+    group: 'App and mode',
+    default: (facts) => facts.parallelism,
+    defaultText: 'auto',
+    min: 1,
+    max: 1024,
+    doc: 'Threads of the threaded mode',
+    reloadable: 'live',
+    unusedWhen: (config) => {
+      if (config.evented) return 'the evented mode has one event loop';
+      return config.workers > 0 ? 'prefork workers have no threads' : undefined;
+    },
+  },
+  evented: {
+    type: 'boolean',
+    group: 'App and mode',
+    default: false,
+    doc: 'Evented mode: one worker process with one event loop',
+    reloadable: 'restart',
+  },
+  http_enable: {
+    type: 'boolean',
+    group: 'HTTP',
+    default: true,
+    doc: 'Serve HTTP',
+    reloadable: 'restart',
+    flag: 'http',
+  },
+  http_interface: {
+    type: 'string',
+    group: 'HTTP',
+    default: '0.0.0.0',
+    doc: 'Address to listen on: IPv4, IPv6 or a host name',
+    reloadable: 'restart',
+    placeholder: 'HOST',
+    format: 'host',
+    aliases: ['xmlrpc_interface'],
+  },
+  http_port: {
+    type: 'integer',
+    group: 'HTTP',
+    default: 8069,
+    min: 0,
+    max: 65_535,
+    doc: 'Port to listen on; 0 = any free one, printed at start',
+    reloadable: 'restart',
+    placeholder: 'PORT',
+    short: 'p',
+    aliases: ['xmlrpc_port'],
+  },
+  backlog: {
+    type: 'integer',
+    group: 'HTTP',
+    default: 511,
+    min: 1,
+    max: 65_535,
+    doc: 'Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn',
+    reloadable: 'restart',
+  },
+  graceful_timeout: {
+    type: 'duration',
+    group: 'Timeouts and limits',
+    default: 30,
+    min: 0,
+    max: dayInSeconds,
+    doc: 'How long requests in flight may take to finish when a worker stops',
+    reloadable: 'reload',
+  },
+  boot_timeout: {
+    type: 'duration',
+    group: 'Timeouts and limits',
+    default: 60,
+    min: 0.01,
+    max: dayInSeconds,
+    doc: 'How long the app may take from start to ready',
+    reloadable: 'reload',
+  },
+  keep_alive_timeout: {
+    type: 'duration',
+    group: 'Timeouts and limits',
+    default: 72,
+    min: 0.01,
+    max: dayInSeconds,
+    doc: "How long an idle connection is kept; longer than the load balancer's own",
+    reloadable: 'reload',
+  },
+  headers_timeout: {
+    type: 'duration',
+    group: 'Timeouts and limits',
+    default: (_facts, config) => (config.request_timeout === 0 ? 60 : Math.min(60, config.request_timeout)),
+    defaultText: '60 s, at most request_timeout',
+    min: 0,
+    max: dayInSeconds,
+    doc: "How long a request's headers may take to arrive; 0 = no limit",
+    reloadable: 'reload',
+  },
+  request_timeout: {
+    type: 'duration',
+    group: 'Timeouts and limits',
+    default: 300,
+    min: 0,
+    max: dayInSeconds,
+    doc: 'How long a whole request may take to arrive; 0 = no limit',
+    reloadable: 'reload',
+  },
+  body_limit: {
+    type: 'size',
+    group: 'Timeouts and limits',
+    default: 1_048_576,
+    min: 0,
+    doc: 'Largest request body; 0 = no limit',
+    reloadable: 'reload',
+  },
+  proxy_mode: {
+    type: 'boolean',
+    group: 'Proxy',
+    default: false,
+    doc: 'Believe Forwarded and X-Forwarded-* from the proxies in proxy_trust',
+    reloadable: 'reload',
+  },
+  proxy_trust: {
+    type: 'list',
+    group: 'Proxy',
+    default: ['loopback'],
+    doc: 'Proxies: addresses, CIDR ranges, loopback, linklocal, uniquelocal',
+    reloadable: 'reload',
+    placeholder: 'ADDRESS,...',
+    format: 'trust',
+    unusedWhen: (config) => (config.proxy_mode ? undefined : 'proxy_mode is off'),
+  },
+  logfile: {
+    type: 'path',
+    group: 'Logging',
+    default: '',
+    defaultText: 'standard output',
+    doc: 'Log to this file; reopened when it was renamed away',
+    reloadable: 'restart',
+  },
+  log_level: {
+    type: 'enum',
+    group: 'Logging',
+    default: 'info',
+    values: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+    doc: 'Least severe level that is logged',
+    reloadable: 'live',
+    placeholder: 'LEVEL',
+  },
+  log_format: {
+    type: 'enum',
+    group: 'Logging',
+    default: (facts, config) => (facts.stdoutIsTTY && config.logfile === '' ? 'text' : 'json'),
+    defaultText: 'text on a terminal, else json',
+    values: ['text', 'json'],
+    doc: 'Form of the log lines',
+    reloadable: 'restart',
+    placeholder: 'FORMAT',
+  },
+  access_log: {
+    type: 'boolean',
+    group: 'Logging',
+    default: true,
+    doc: 'Log every request',
+    reloadable: 'reload',
+  },
+  pidfile: {
+    type: 'path',
+    group: 'Process',
+    default: '',
+    defaultText: 'none',
+    doc: "Write the supervisor's process id to this file",
+    reloadable: 'restart',
+  },
+  stop_after_init: {
+    type: 'boolean',
+    group: 'Process',
+    default: false,
+    doc: 'Boot everything, run the hooks, then exit',
+    reloadable: 'restart',
+  },
+  test_file: {
+    type: 'path',
+    group: 'Process',
+    default: '',
+    defaultText: 'none',
+    doc: 'Once ready, run this file with `node --test`; TRICORN_URL is the address',
+    reloadable: 'restart',
+    file: { endings: scripts },
+  },
+};
+
+export const settingKeys: readonly SettingKey[] = Object.keys(settings) as SettingKey[];
+
+/** By every name that is accepted, old ones included. */
+const byName: ReadonlyMap<string, SettingKey> = new Map(
+  settingKeys.flatMap((key) => [key, ...(settings[key].aliases ?? [])].map((name) => [name, key])),
+);
+
+/** The setting that `name`, an ini key, means; old names included. */
+export function settingNamed(name: string): SettingKey | undefined {
+  return byName.get(name);
+}
+
+/** The flag of a setting without its dashes; undefined where it has none. */
+export function flagOf(key: SettingKey): string | undefined {
+  const { flag } = settings[key];
+  return flag === undefined ? dashed(key) : (flag ?? undefined);
+}
+
+/** `http_port` -> `http-port` */
+export function dashed(name: string): string {
+  return name.replaceAll('_', '-');
+}
+
+/** `http_port` -> `TRICORN_HTTP_PORT` */
+export function variableOf(name: string): string {
+  return `TRICORN_${name.toUpperCase()}`;
+}

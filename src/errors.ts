@@ -1,0 +1,164 @@
+/**
+ * The error catalogue: every error that Tricorn itself raises, with a stable code that users may match, search and
+ * document. docs/errors.md is generated from it (`npm run docs`), a test holds both equal.
+ *
+ * `exit` is the exit code of the process that the error ends, `status` the HTTP status of the answer it becomes.
+ */
+import { inspect } from 'node:util';
+import type { Logger } from './log/supervisor-log.ts';
+
+export interface Entry {
+  readonly exit?: number;
+  readonly status?: number;
+  /** What was seen. `{name}` is filled in from the values given to TricornError. */
+  readonly message: string;
+  /** What to do. */
+  readonly hint: string;
+}
+
+export type ErrorCode =
+  | 'TRC_CONFIG'
+  | 'TRC_PORT_IN_USE'
+  | 'TRC_PORT_DENIED'
+  | 'TRC_ADDRESS'
+  | 'TRC_PIDFILE'
+  | 'TRC_LOGFILE'
+  | 'TRC_APP_LOAD'
+  | 'TRC_APP_FORM'
+  | 'TRC_APP_LISTENS'
+  | 'TRC_APP_BOOT'
+  | 'TRC_BOOT_TIMEOUT'
+  | 'TRC_INTERNAL';
+
+export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
+  TRC_CONFIG: {
+    exit: 2,
+    message: '{count} in the configuration:\n{problems}',
+    hint: 'docs/settings.md lists every setting; `tricorn --print-config` shows which value comes from where.',
+  },
+  TRC_PORT_IN_USE: {
+    exit: 4,
+    message: '{address} is in use by another process',
+    hint: 'Stop that process (`ss -ltnp` names it) or choose another port with --http-port.',
+  },
+  TRC_PORT_DENIED: {
+    exit: 4,
+    message: 'no permission to listen on {address}',
+    hint: 'Ports under 1024 need root or CAP_NET_BIND_SERVICE; choose another one with --http-port.',
+  },
+  TRC_ADDRESS: {
+    exit: 4,
+    message: 'cannot listen on {address}: {reason}',
+    hint: 'Give an address of this machine with --http-interface (0.0.0.0 and :: mean all of them).',
+  },
+  TRC_PIDFILE: {
+    exit: 4,
+    message: 'pidfile {path}: {reason}',
+    hint: 'Stop the process that it names, or choose another file with --pidfile.',
+  },
+  TRC_LOGFILE: {
+    exit: 4,
+    message: 'logfile {path}: {reason}',
+    hint: 'Give a file that this user may create and write with --logfile.',
+  },
+  TRC_APP_LOAD: {
+    exit: 3,
+    message: 'the app {app} failed to load',
+    hint: 'The stack below is the app’s own. `tricorn check` repeats this without serving.',
+  },
+  TRC_APP_FORM: {
+    exit: 3,
+    message: 'the app {app} exports {seen}, which is no form of app that Tricorn knows',
+    hint: 'Export as default a Fastify plugin or instance, an Express, Connect, Koa or Polka app, an object with fetch(request), or what defineApp() returns; or export a node request listener as `handler`.',
+  },
+  TRC_APP_LISTENS: {
+    exit: 3,
+    message: 'the app {app} called listen() itself',
+    hint: 'Tricorn owns the socket: export the app without calling listen().',
+  },
+  TRC_APP_BOOT: {
+    exit: 3,
+    message: 'the app {app} failed to boot',
+    hint: 'The stack below is the app’s own. `tricorn check` repeats this without serving.',
+  },
+  TRC_BOOT_TIMEOUT: {
+    exit: 3,
+    message: 'the app {app} was not ready within boot_timeout = {seconds} s',
+    hint: 'Look for an await in a plugin or in onStart that never ends, or raise --boot-timeout.',
+  },
+  TRC_INTERNAL: {
+    exit: 1,
+    message: 'an error of Tricorn itself',
+    hint: 'Please report it with the stack.',
+  },
+};
+
+type Values = Readonly<Record<string, string | number>>;
+
+/** An error of the catalogue. `message` is filled in, `hint` says what to do, `cause` keeps what was underneath. */
+export class TricornError extends Error {
+  override readonly name = 'TricornError';
+  readonly code: ErrorCode;
+  readonly hint: string;
+  /** The exit code of a process that ends with this error; 1 where the catalogue names none. */
+  readonly exitCode: number;
+
+  constructor(code: ErrorCode, values: Values = {}, options?: ErrorOptions) {
+    const entry: Entry = catalogue[code];
+    super(fillIn(entry.message, values), options);
+    this.code = code;
+    this.hint = entry.hint;
+    this.exitCode = entry.exit ?? 1;
+  }
+}
+
+/** An error as it crosses from a worker to the supervisor, with all that its reader needs. */
+export interface WireError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly exitCode: number;
+  /** The stack of the innermost cause: where the user has to look. '' where it would tell nothing. */
+  readonly stack: string;
+}
+
+/** An error that came from a thread or process as a WireError and is thrown on. */
+export class RemoteError extends Error {
+  override readonly name = 'RemoteError';
+  readonly wire: WireError;
+
+  constructor(wire: WireError) {
+    super(wire.message);
+    this.wire = wire;
+  }
+}
+
+export function toWireError(error: unknown): WireError {
+  if (error instanceof RemoteError) return error.wire;
+  if (error instanceof TricornError) {
+    const { code, message, hint, exitCode, cause } = error;
+    // Address and configuration errors say all in their message.
+    const stack = exitCode === 3 && cause !== undefined ? stackOf(cause) : '';
+    return { code, message, hint, exitCode, stack };
+  }
+  const { code, message, hint, exitCode } = new TricornError('TRC_INTERNAL');
+  return { code, message, hint, exitCode, stack: stackOf(error) };
+}
+
+/** Logs an error of the catalogue: what, what to do, and where. */
+export function logError(log: Logger, { code, message, hint, stack }: WireError, prefix = ''): void {
+  log.fatal({ code, ...(stack === '' ? {} : { stack }) }, `${prefix}${message}. ${hint}`);
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return `thrown: ${inspect(error)}`;
+  return error.stack ?? String(error);
+}
+
+function fillIn(template: string, values: Values): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = values[name];
+    if (value === undefined) throw new TypeError(`no value for {${name}} in: ${template}`);
+    return String(value);
+  });
+}

@@ -1,0 +1,79 @@
+import type http from 'node:http';
+
+/** How long a refused client may go on sending (ms). Closing earlier would reset the connection before it reads the 413. */
+const LINGER_MS = 2_000;
+
+/** The client has sent all of a refused body. */
+const BODY_ENDED = Symbol('body ended');
+
+const REFUSAL = '{"error":"Payload Too Large","message":"Request body is too large","statusCode":413}';
+
+/**
+ * A request listener that refuses bodies over `limit` bytes with 413 and closes the connection. A Content-Length over
+ * it is refused before the app sees the request; a chunked body is counted as it comes.
+ *
+ * @param limit bytes; 0 = no limit
+ */
+export function limitBody(limit: number, listener: http.RequestListener): http.RequestListener {
+  if (limit === 0) return listener;
+  return (req, res) => {
+    const { 'content-length': length, 'transfer-encoding': chunked } = req.headers;
+    if (length !== undefined && Number(length) > limit) {
+      req.once('end', () => req.emit(BODY_ENDED)).resume();
+      refuse(req, res);
+      return;
+    }
+    if (chunked !== undefined) countBody(req, limit, () => refuse(req, res));
+    listener(req, res);
+  };
+}
+
+/**
+ * Calls back once when more than `limit` bytes have come. What comes after that never reaches the app, nor does the
+ * end: half a body must not pass for a whole one. A subclass of IncomingMessage would not do: Express puts another
+ * prototype under its requests.
+ */
+function countBody(req: http.IncomingMessage, limit: number, exceeded: () => void): void {
+  const push = req.push.bind(req);
+  let left = limit;
+  req.push = (chunk: Buffer | null, encoding) => {
+    if (left < 0) {
+      if (chunk === null) req.emit(BODY_ENDED);
+      return true;
+    }
+    if (chunk === null || (left -= chunk.length) >= 0) return push(chunk, encoding);
+    exceeded();
+    // true: go on reading, so that the client comes to the end of what it sends and reads the answer.
+    return true;
+  };
+}
+
+/** Answers 413 where no answer has begun, and closes once the client has stopped sending or LINGER_MS are over. */
+function refuse(req: http.IncomingMessage, res: http.ServerResponse): void {
+  if (res.headersSent) {
+    req.destroy(tooLarge());
+    return;
+  }
+  res.writeHead(413, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(REFUSAL),
+    connection: 'close',
+  });
+  res.write(REFUSAL);
+  closeSoon(req, res);
+}
+
+function closeSoon(req: http.IncomingMessage, res: http.ServerResponse): void {
+  const close = (): void => {
+    clearTimeout(timer);
+    res.end(() => req.destroy(tooLarge()));
+  };
+  const timer = setTimeout(close, LINGER_MS).unref();
+  req.once(BODY_ENDED, close);
+  req.once('close', () => clearTimeout(timer));
+}
+
+/** What the app's own reading of the body fails with. */
+function tooLarge(): Error {
+  return Object.assign(new Error('request body is larger than body_limit'), { code: 'TRC_BODY_LIMIT', status: 413 });
+}

@@ -1,0 +1,28 @@
+/** Threaded: one worker process whose main thread accepts and hands each connection to the least busy of N threads. */
+import { CommonServer, type Population, type ServerOptions } from '../common-server.ts';
+import type { LoadedConfig } from '../config/config.ts';
+
+export class ThreadedServer extends CommonServer {
+  readonly mode = 'threaded';
+  #threads: number;
+
+  constructor(loaded: LoadedConfig, options: ServerOptions) {
+    super(loaded, options);
+    this.#threads = loaded.config.threads;
+  }
+
+  protected population(): Population {
+    return { workers: 1, threads: this.#threads };
+  }
+
+  protected scale(step: 1 | -1): string {
+    if (this.#threads + step < 1) return 'One thread is the least there can be';
+    this.#threads += step;
+    for (const handle of this.workers) handle.send({ type: 'threads', count: this.#threads });
+    return `Scaling to ${this.describe()}`;
+  }
+
+  describe(): string {
+    return `threaded, ${this.#threads} ${this.#threads === 1 ? 'thread' : 'threads'}`;
+  }
+}

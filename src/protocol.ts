@@ -1,0 +1,114 @@
+/**
+ * Every message that crosses between supervisor, worker processes and threads, typed in this one file.
+ *
+ * Down go orders, up come ready, fatal, usage and stacks. Two channels lead to a worker process: the IPC channel,
+ * answered by its main event loop, and the lifeline (file descriptor LIFELINE_FD), a pipe that is read outside the
+ * loop which runs the app, so that it answers while that loop is blocked and ends when the supervisor is gone.
+ */
+import type { AddressInfo } from 'node:net';
+import type { Config } from './config/config.ts';
+import type { WireError } from './errors.ts';
+
+export type Role = 'http' | 'evented' | 'cron';
+
+/** Descriptors after stdin, stdout, stderr and the IPC channel, fixed by the order of `stdio` in spawn-worker. */
+export const LIFELINE_FD = 4;
+export const FIRST_LISTENER_FD = 5;
+
+/** What an event loop that runs the app has to know. It is the same in a process and in a thread. */
+export interface LoopBoot {
+  readonly config: Config;
+  readonly appOptions: Readonly<Record<string, unknown>>;
+  /** The settings that somebody gave: they win over the app's own options, defaults do not. */
+  readonly explicit: readonly (keyof Config)[];
+  readonly role: Role;
+  readonly worker: number;
+  /** 0 = the main thread of a worker process. */
+  readonly thread: number;
+  readonly generation: number;
+  readonly address: AddressInfo | null;
+}
+
+/** A listening socket that a worker inherits twice: one descriptor to claim the port, one to accept on. */
+export interface InheritedListener {
+  readonly claimFd: number;
+  readonly acceptFd: number;
+}
+
+/** What a worker process has to know. `threads` 0 = the app runs in its main thread. */
+export interface WorkerBoot extends Omit<LoopBoot, 'thread'> {
+  readonly type: 'boot';
+  readonly threads: number;
+  readonly listeners: readonly InheritedListener[];
+}
+
+/** Figures of one event loop, since it started. */
+export interface LoopUsage {
+  /** It did not answer in time; only the counters are known. */
+  readonly blocked?: boolean;
+  readonly thread: number;
+  readonly requests: number;
+  readonly inflight: number;
+  readonly connections: number;
+  /** Share of the time that the event loop was busy since the last report, 0 to 1. */
+  readonly utilisation: number;
+  /** Event loop delay since the last report, milliseconds. */
+  readonly delayP50: number;
+  readonly delayP99: number;
+  /** Bytes of JavaScript heap in use. */
+  readonly heap: number;
+  /** What the app's stats() returned; null without one. */
+  readonly app: unknown;
+}
+
+export interface WorkerUsage {
+  readonly type: 'usage';
+  /** Bytes. */
+  readonly rss: number;
+  readonly loops: readonly LoopUsage[];
+}
+
+/** The JavaScript stack of one event loop; no frames = idle, `unknown` = it could not be taken. */
+export interface LoopStack {
+  readonly thread: number;
+  readonly frames: readonly string[];
+  readonly unknown?: string;
+}
+
+export type ToWorker =
+  | WorkerBoot
+  | { readonly type: 'drain' }
+  | { readonly type: 'threads'; readonly count: number }
+  | { readonly type: 'usage' };
+
+export type FromWorker =
+  | { readonly type: 'ready'; readonly form: string }
+  | { readonly type: 'fatal'; readonly error: WireError }
+  | WorkerUsage;
+
+/** Over the lifeline, one JSON object a line. */
+export type ToLifeline = { readonly type: 'stacks' };
+export type FromLifeline = { readonly type: 'stacks'; readonly loops: readonly LoopStack[] };
+
+/** From a threaded worker's main thread to its threads; a transferred net.Socket is a message of its own. */
+/** `wake` asks for nothing but a turn of the event loop. */
+export type ToThread = { readonly type: 'drain' | 'usage' | 'wake' };
+
+export type FromThread =
+  | { readonly type: 'ready'; readonly form: string }
+  | { readonly type: 'fatal'; readonly error: WireError }
+  | { readonly type: 'usage'; readonly usage: LoopUsage };
+
+/** Decodes a stream of JSON lines; feed it chunks as they come, it yields whole messages. */
+export function lineDecoder<Message>(onMessage: (message: Message) => void): (chunk: Buffer) => void {
+  let rest = '';
+  return (chunk) => {
+    const lines = (rest + chunk.toString()).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) onMessage(JSON.parse(line) as Message);
+  };
+}
+
+export function encodeLine(message: ToLifeline | FromLifeline): string {
+  return `${JSON.stringify(message)}\n`;
+}

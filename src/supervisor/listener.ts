@@ -1,0 +1,55 @@
+/**
+ * The listening socket. Lives in the supervisor, which binds it and never accepts: while the service lives the
+ * accept queue survives every worker (docs/architecture.md, "The socket").
+ */
+import { lookup } from 'node:dns/promises';
+import { BoundSocket, isIP, isIPv6, type AddressInfo } from 'node:net';
+import { TricornError } from '../errors.ts';
+
+export interface Listener {
+  readonly address: AddressInfo;
+  readonly fd: number;
+  close(): void;
+}
+
+/**
+ * Binds host and port. A name is resolved first, `[::1]` may keep its brackets.
+ *
+ * @param port 0 = any free one
+ * @throws TricornError TRC_PORT_IN_USE, TRC_PORT_DENIED, TRC_ADDRESS
+ */
+export async function bindListener(host: string, port: number): Promise<Listener> {
+  const shown = formatAddress({ address: host, port });
+  try {
+    const bound = new BoundSocket({ host: await numericHost(host), port });
+    return { address: bound.address(), fd: bound.fd(), close: () => bound.close() };
+  } catch (error) {
+    throw bindError(error as NodeJS.ErrnoException, shown);
+  }
+}
+
+/** Also used for what a worker meets when it listens: bind(2) alone does not notice every rival. */
+export function bindError(error: NodeJS.ErrnoException, address: string): TricornError {
+  if (error.code === 'EADDRINUSE') return new TricornError('TRC_PORT_IN_USE', { address }, { cause: error });
+  if (error.code === 'EACCES' || error.code === 'EPERM') {
+    return new TricornError('TRC_PORT_DENIED', { address }, { cause: error });
+  }
+  return new TricornError('TRC_ADDRESS', { address, reason: error.code ?? error.message }, { cause: error });
+}
+
+async function numericHost(host: string): Promise<string> {
+  const name = host.replace(/^\[(.*)\]$/, '$1');
+  if (isIP(name)) return name;
+  return (await lookup(name)).address;
+}
+
+/** `127.0.0.1:8069`, `[::1]:8069`. */
+export function formatAddress({ address, port }: { address: string; port: number }): string {
+  return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** The URL to try from this machine: a wildcard address is shown as its loopback. */
+export function localUrl({ address, port }: { address: string; port: number }): string {
+  const loopback: Record<string, string> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+  return `http://${formatAddress({ address: loopback[address] ?? address, port })}`;
+}

@@ -1,0 +1,58 @@
+/** The pidfile: written once the port is ours, removed at the end if it still names us. Lives in the supervisor. */
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { TricornError } from '../errors.ts';
+
+export class Pidfile {
+  readonly #path: string;
+
+  /** @param path '' = no pidfile */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** @throws TricornError TRC_PIDFILE where it names another live process or cannot be written */
+  write(): void {
+    if (this.#path === '') return;
+    const holder = this.#read();
+    if (holder !== undefined && holder !== process.pid && isAlive(holder)) {
+      throw this.#error(`names process ${holder}, which is alive`);
+    }
+    // Written aside and renamed: a reader never sees half a number.
+    const aside = `${this.#path}.${process.pid}`;
+    try {
+      writeFileSync(aside, `${process.pid}\n`, { mode: 0o644 });
+      renameSync(aside, this.#path);
+    } catch (error) {
+      rmSync(aside, { force: true });
+      throw this.#error((error as NodeJS.ErrnoException).message, error);
+    }
+  }
+
+  remove(): void {
+    if (this.#path !== '' && this.#read() === process.pid) rmSync(this.#path, { force: true });
+  }
+
+  #read(): number | undefined {
+    try {
+      const text = readFileSync(this.#path, 'utf8').trim();
+      return /^[1-9]\d*$/.test(text) ? Number(text) : undefined;
+    } catch {
+      // Missing or unreadable: writing will tell.
+      return undefined;
+    }
+  }
+
+  #error(reason: string, cause?: unknown): TricornError {
+    return new TricornError('TRC_PIDFILE', { path: this.#path, reason }, { cause });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it lives, but belongs to somebody else.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,50 @@
+/** What USR1 and QUIT write to the log. Lives in the supervisor; the figures come from the workers. */
+import type { Logger } from '../log/supervisor-log.ts';
+import type { LoopStack, WorkerUsage } from '../protocol.ts';
+import type { WorkerHandle } from './worker-handle.ts';
+
+const MIB = 1024 * 1024;
+
+/** One line for each event loop of a worker, with the worker's RSS in the first. */
+export function logUsage(log: Logger, handle: WorkerHandle, { rss, loops }: WorkerUsage): void {
+  for (const loop of loops) {
+    const { thread, requests, inflight, connections, app } = loop;
+    const figures = {
+      worker: handle.number,
+      thread,
+      requests,
+      inflight,
+      connections,
+      utilisation: Number(loop.utilisation.toFixed(3)),
+      delay_p50_ms: Number(loop.delayP50.toFixed(2)),
+      delay_p99_ms: Number(loop.delayP99.toFixed(2)),
+      heap_mib: toMib(loop.heap),
+      rss_mib: toMib(rss),
+      ...(app === null ? {} : { app }),
+    };
+    log.info(figures, `Statistics of ${loopName(handle, thread)}`);
+  }
+}
+
+/** The supervisor's own line. */
+export function logSupervisorUsage(log: Logger, handles: readonly WorkerHandle[], uptimeMs: number): void {
+  const states = Object.groupBy(handles, ({ state }) => state);
+  const counts = Object.fromEntries(Object.entries(states).map(([state, some]) => [state, some.length]));
+  const figures = { uptime_s: Math.round(uptimeMs / 1000), rss_mib: toMib(process.memoryUsage.rss()), workers: counts };
+  log.info(figures, 'Statistics of the supervisor');
+}
+
+export function logStacks(log: Logger, handle: WorkerHandle, loops: readonly LoopStack[]): void {
+  for (const { thread, frames, unknown } of loops) {
+    const stack = unknown ?? (frames.length === 0 ? 'idle: no JavaScript is running' : frames.join('\n'));
+    log.info({ worker: handle.number, thread, stack }, `Stack of ${loopName(handle, thread)}`);
+  }
+}
+
+function loopName(handle: WorkerHandle, thread: number): string {
+  return thread === 0 ? handle.name : `${handle.name} thread ${thread}`;
+}
+
+function toMib(bytes: number): number {
+  return Number((bytes / MIB).toFixed(1));
+}

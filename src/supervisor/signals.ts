@@ -1,0 +1,60 @@
+/**
+ * What each signal means: one table for the supervisor, `--help` and the README. Meanings are Odoo's and gunicorn's.
+ */
+export type Action = 'stop' | 'scale-up' | 'scale-down' | 'dump-stacks' | 'log-statistics';
+
+interface SignalRow {
+  readonly signal: NodeJS.Signals;
+  readonly action: Action;
+  /** One line for help and docs. */
+  readonly doc: string;
+}
+
+export const signalTable: readonly SignalRow[] = [
+  { signal: 'SIGINT', action: 'stop', doc: 'stop gracefully; a second INT or TERM ends everything at once' },
+  { signal: 'SIGTERM', action: 'stop', doc: 'the same' },
+  { signal: 'SIGTTIN', action: 'scale-up', doc: 'one worker (prefork) or thread (threaded) more' },
+  { signal: 'SIGTTOU', action: 'scale-down', doc: 'one worker or thread less, never under 1' },
+  { signal: 'SIGQUIT', action: 'dump-stacks', doc: 'log the JavaScript stacks of supervisor, workers and threads' },
+  { signal: 'SIGUSR1', action: 'log-statistics', doc: 'log statistics of every worker and thread' },
+];
+
+export interface ReceivedSignal {
+  readonly signal: NodeJS.Signals;
+  readonly action: Action;
+}
+
+/**
+ * Signals only enqueue; the supervisor's tick takes them in the order of arrival (unicorn's SIG_QUEUE). `wake` is
+ * called for each, so that the tick need not be waited for.
+ */
+export class SignalQueue {
+  readonly #wake: () => void;
+  readonly #queue: ReceivedSignal[] = [];
+  readonly #listeners = new Map<NodeJS.Signals, () => void>();
+
+  constructor(wake: () => void) {
+    this.#wake = wake;
+  }
+
+  install(): void {
+    for (const { signal, action } of signalTable) {
+      const listener = (): void => {
+        this.#queue.push({ signal, action });
+        this.#wake();
+      };
+      this.#listeners.set(signal, listener);
+      process.on(signal, listener);
+    }
+  }
+
+  uninstall(): void {
+    for (const [signal, listener] of this.#listeners) process.off(signal, listener);
+    this.#listeners.clear();
+  }
+
+  /** Takes all that arrived since the last call. */
+  take(): ReceivedSignal[] {
+    return this.#queue.splice(0);
+  }
+}

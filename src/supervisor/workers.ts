@@ -1,0 +1,131 @@
+/**
+ * All worker processes of the service: starts, drains, buries and kills them so that there are as many as are wanted.
+ * Lives in the supervisor. What a death or a failed boot means for the service is decided by whoever listens.
+ */
+import { EventEmitter } from 'node:events';
+import type { WireError } from '../errors.ts';
+import type { Logger } from '../log/supervisor-log.ts';
+import { Backoff } from '../roster/backoff.ts';
+import { isActive, plan } from '../roster/plan.ts';
+import type { Exit, WorkerHandle } from './worker-handle.ts';
+
+interface Events {
+  /** A worker changed its state, or may be started now: the next tick is due. */
+  change: [];
+  ready: [handle: WorkerHandle];
+  /** It cannot boot and says why; it ends by itself. */
+  fatal: [handle: WorkerHandle, error: WireError];
+  gone: [handle: WorkerHandle, exit: Exit];
+  /** It was not ready within boot_timeout. It still runs. */
+  late: [handle: WorkerHandle];
+}
+
+export interface WorkersOptions {
+  readonly log: Logger;
+  /** Milliseconds that only ever grow. */
+  readonly clock: () => number;
+  /** Starts the worker of that number. */
+  readonly launch: (number: number) => WorkerHandle;
+}
+
+/** What is remembered about a worker's number, whoever holds it. */
+interface Slot {
+  readonly backoff: Backoff;
+  notBefore: number;
+}
+
+export class Workers extends EventEmitter<Events> {
+  readonly #log: Logger;
+  readonly #clock: () => number;
+  readonly #launch: (number: number) => WorkerHandle;
+  readonly #handles = new Set<WorkerHandle>();
+  readonly #slots = new Map<number, Slot>();
+
+  constructor({ log, clock, launch }: WorkersOptions) {
+    super();
+    this.#log = log;
+    this.#clock = clock;
+    this.#launch = launch;
+  }
+
+  [Symbol.iterator](): Iterator<WorkerHandle> {
+    return this.#handles.values();
+  }
+
+  get size(): number {
+    return this.#handles.size;
+  }
+
+  get ready(): WorkerHandle[] {
+    return [...this.#handles].filter(({ state }) => state === 'ready');
+  }
+
+  /** Buries the dead, and decides when their replacements may start. */
+  reap(): void {
+    for (const handle of this.#handles) {
+      if (handle.exit === undefined) continue;
+      this.#handles.delete(handle);
+      if (!handle.exit.expected) this.#postpone(handle);
+      this.emit('gone', handle, handle.exit);
+    }
+  }
+
+  /** Carries each worker that is late to its next step. */
+  escalate(): void {
+    const now = this.#clock();
+    for (const handle of this.#handles) {
+      if (now < handle.deadline) continue;
+      handle.deadline = Infinity;
+      if (handle.state === 'starting') this.emit('late', handle);
+      else if (handle.state === 'draining') {
+        this.#log.warn({ worker: handle.number }, `${handle.name} did not end in time: killed`);
+        handle.kill();
+      }
+    }
+  }
+
+  /** Drains those that are too many. */
+  cull(wanted: number, deadline: number): void {
+    for (const handle of plan(this.#handles, wanted).drain) handle.drain(deadline);
+  }
+
+  /** Starts those that are missing, as far as their numbers need not wait. */
+  spawn(wanted: number): void {
+    const now = this.#clock();
+    for (const number of plan(this.#handles, wanted).spawn) {
+      if (now >= this.#slot(number).notBefore) this.#start(number);
+    }
+  }
+
+  drainAll(deadline: number): void {
+    for (const handle of this.#handles) if (isActive(handle)) handle.drain(deadline);
+  }
+
+  killAll(those: (handle: WorkerHandle) => boolean = () => true): void {
+    for (const handle of this.#handles) if (those(handle)) handle.kill();
+  }
+
+  #start(number: number): void {
+    const handle = this.#launch(number);
+    this.#handles.add(handle);
+    handle.on('state', (state) => {
+      if (state === 'ready') this.emit('ready', handle);
+      this.emit('change');
+    });
+    handle.on('fatal', (error) => this.emit('fatal', handle, error));
+    this.#log.debug({ worker: number, child: handle.pid }, `${handle.name} starts`);
+  }
+
+  #postpone({ number, readyAt }: WorkerHandle): void {
+    const now = this.#clock();
+    const wait = this.#slot(number).backoff.next(readyAt === undefined ? 0 : now - readyAt);
+    this.#slot(number).notBefore = now + wait;
+    setTimeout(() => this.emit('change'), wait).unref();
+  }
+
+  #slot(number: number): Slot {
+    const slot = this.#slots.get(number) ?? { backoff: new Backoff(), notBefore: 0 };
+    this.#slots.set(number, slot);
+    return slot;
+  }
+}

@@ -1,0 +1,20 @@
+/** What serves connections inside a worker process: one event loop, or a pool of threads. */
+import type { Socket } from 'node:net';
+import type { LoopUsage } from '../protocol.ts';
+
+export interface Engine {
+  /** Whether an accepted connection must not be read here, because it is handed on. */
+  readonly handsOn: boolean;
+  /** The form of app that is served; known once started. */
+  readonly form: string;
+  /** Imports the app; none of its hooks have run. @throws TricornError TRC_APP_* */
+  load(): Promise<void>;
+  /** Runs the app's start hooks. @throws TricornError TRC_APP_* */
+  start(): Promise<void>;
+  accept(socket: Socket): void;
+  /** Finishes what is there, at most graceful_timeout, then runs the stop hooks. */
+  drain(): Promise<void>;
+  usage(): Promise<LoopUsage[]>;
+  /** How many threads there should be from now on; nothing where there are none. */
+  resize(threads: number): void;
+}

@@ -1,0 +1,130 @@
+/**
+ * A worker process that serves HTTP. Lives in the worker's main thread; what runs the app is its engine.
+ *
+ * States, and how each is entered and left:
+ *
+ *   loading   the app is imported. Left when it is; a drain ends the process at once, for nothing of it has started.
+ *   starting  the app's start hooks run. Left when they are through; a drain waits for that.
+ *   serving   connections are accepted. Left by a drain.
+ *   draining  what is there is finished, then the stop hooks run. Left by the end of the process.
+ */
+import type { Server } from 'node:net';
+import { toWireError, TricornError } from '../errors.ts';
+import type { Log } from '../log/open-log.ts';
+import type { FromWorker, ToWorker, WorkerBoot } from '../protocol.ts';
+import { bindError } from '../supervisor/listener.ts';
+import { accept, claimPort } from './acceptor.ts';
+import type { Engine } from './engine.ts';
+import { endOnUncaught, logAndExit } from './guard.ts';
+
+type State = 'loading' | 'starting' | 'serving' | 'draining';
+
+export class HttpWorker {
+  readonly #boot: WorkerBoot;
+  readonly #log: Log;
+  readonly #loadEngine: () => Promise<Engine>;
+  #state: State = 'loading';
+  #drainIsDue = false;
+  #acceptors: Server[] = [];
+
+  #loaded: Engine | undefined;
+
+  constructor(boot: WorkerBoot, log: Log, loadEngine: () => Promise<Engine>) {
+    this.#boot = boot;
+    this.#log = log;
+    this.#loadEngine = loadEngine;
+  }
+
+  /** Listens for orders from its first, synchronous step on: none is lost. */
+  async run(): Promise<void> {
+    process.on('message', (message: ToWorker) => this.#onMessage(message));
+    endOnUncaught((error) => this.#onUncaught(error));
+    try {
+      await this.#claim();
+      this.#loaded = await this.#loadEngine();
+      await this.#engine.load();
+      this.#state = 'starting';
+      await this.#engine.start();
+      if (this.#drainIsDue) return await this.#drain();
+      await this.#serve();
+    } catch (error) {
+      this.#failBoot(error);
+    }
+  }
+
+  get #engine(): Engine {
+    if (!this.#loaded) throw new Error('the engine is not loaded');
+    return this.#loaded;
+  }
+
+  async #claim(): Promise<void> {
+    const { listeners, config } = this.#boot;
+    try {
+      for (const listener of listeners) await claimPort(listener, config.backlog);
+    } catch (error) {
+      throw bindError(error as NodeJS.ErrnoException, `${config.http_interface}:${config.http_port}`);
+    }
+  }
+
+  async #serve(): Promise<void> {
+    const { listeners, config } = this.#boot;
+    this.#state = 'serving';
+    for (const listener of listeners) {
+      const take = this.#engine.accept.bind(this.#engine);
+      this.#acceptors.push(await accept(listener, config.backlog, take, this.#engine.handsOn));
+    }
+    tell({ type: 'ready', form: this.#engine.form });
+  }
+
+  #onMessage(message: ToWorker): void {
+    if (message.type === 'drain') this.#onDrain();
+    else if (message.type === 'threads') this.#loaded?.resize(message.count);
+    else if (message.type === 'usage') void this.#tellUsage();
+  }
+
+  #onDrain(): void {
+    if (this.#state === 'loading') this.#exit(0);
+    else if (this.#state === 'serving') void this.#drain();
+    else this.#drainIsDue = true;
+  }
+
+  async #drain(): Promise<void> {
+    this.#state = 'draining';
+    // The queue lives on in the supervisor's descriptor; other workers accept from it.
+    for (const acceptor of this.#acceptors) acceptor.close();
+    try {
+      await this.#engine.drain();
+    } catch (error) {
+      this.#log.log.error({ err: error }, 'The drain met an error');
+    }
+    this.#exit(0);
+  }
+
+  async #tellUsage(): Promise<void> {
+    if (this.#state !== 'serving' && this.#state !== 'draining') return;
+    tell({ type: 'usage', rss: process.memoryUsage.rss(), loops: await this.#engine.usage() });
+  }
+
+  #onUncaught(error: unknown): void {
+    const booting = this.#state === 'loading' || this.#state === 'starting';
+    if (!booting) logAndExit(this.#log, error);
+    this.#failBoot(new TricornError('TRC_APP_BOOT', { app: this.#boot.config.app }, { cause: error }));
+  }
+
+  /** The supervisor logs it: once, however many workers fail alike. */
+  #failBoot(error: unknown): void {
+    const wire = toWireError(error);
+    // Sent before the channel goes down with the process.
+    tell({ type: 'fatal', error: wire }, () => this.#exit(wire.exitCode));
+  }
+
+  #exit(code: number): void {
+    this.#log.close();
+    process.exit(code);
+  }
+}
+
+function tell(message: FromWorker, sent: () => void = () => {}): void {
+  // A supervisor that is gone cannot be told; the end of the channel ends this process, too.
+  if (process.connected) process.send?.(message, undefined, undefined, sent);
+}

@@ -1,0 +1,25 @@
+/**
+ * The worker's end of the lifeline, held outside the loop that runs the app: by the monitor thread in prefork and
+ * evented mode, by the main thread in threaded mode. It answers for the stacks, and ends the process when the
+ * supervisor is gone, even while the app blocks its loop: an orphan would hold the port.
+ */
+import { Socket } from 'node:net';
+import { encodeLine, LIFELINE_FD, lineDecoder, type LoopStack, type ToLifeline } from '../protocol.ts';
+
+/** The main loop sees the supervisor's end by itself and leaves; this is for one that cannot. Milliseconds. */
+const ORPHAN_GRACE_MS = 1000;
+
+export function holdLifeline(takeStacks: () => Promise<LoopStack[]>): void {
+  const lifeline = new Socket({ fd: LIFELINE_FD });
+  const answer = async (): Promise<void> => {
+    lifeline.write(encodeLine({ type: 'stacks', loops: await takeStacks() }));
+  };
+  lifeline.on(
+    'data',
+    lineDecoder<ToLifeline>(() => void answer()),
+  );
+  lifeline.on('error', () => {
+    // A reset is an end like any other.
+  });
+  lifeline.on('close', () => setTimeout(() => process.kill(process.pid, 'SIGKILL'), ORPHAN_GRACE_MS));
+}

@@ -1,0 +1,21 @@
+/** Entry of every worker process. The supervisor's first message says what it is to be. */
+import { openLog, type Log } from '../log/open-log.ts';
+import type { WorkerBoot } from '../protocol.ts';
+import type { Engine } from './engine.ts';
+import { leaveSignalsToSupervisor } from './guard.ts';
+import { HttpWorker } from './http-worker.ts';
+
+leaveSignalsToSupervisor();
+
+process.once('message', (boot: WorkerBoot) => {
+  const { role, worker, generation, config } = boot;
+  process.title = `tricorn: ${role} worker ${worker} (generation ${generation}) ${config.app}`;
+  const log = openLog(config, { role, worker, generation });
+  void new HttpWorker(boot, log, () => loadEngine(boot, log)).run();
+});
+
+/** Loaded only where needed: the main thread of a threaded worker never touches the app or its framework. */
+async function loadEngine(boot: WorkerBoot, log: Log): Promise<Engine> {
+  if (boot.threads === 0) return new (await import('./single-loop.ts')).SingleLoop(boot, log);
+  return new (await import('./thread-pool.ts')).ThreadPool(boot, log);
+}

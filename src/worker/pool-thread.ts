@@ -1,0 +1,99 @@
+/**
+ * The thread pool's view of one thread. Lives in the main thread of a threaded worker; its other side is thread.ts.
+ * Its states are those of a worker process (src/roster/plan.ts, src/supervisor/worker-handle.ts).
+ */
+import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import type { WireError } from '../errors.ts';
+import type { FromThread, LoopBoot, LoopUsage, ToThread } from '../protocol.ts';
+import { transition, type MemberState } from '../roster/plan.ts';
+import { LoopCounters } from './counters.ts';
+
+const ENTRY = fileURLToPath(new URL(`./thread${import.meta.filename.slice(-3)}`, import.meta.url));
+
+interface Events {
+  ready: [];
+  fatal: [error: WireError];
+  usage: [usage: LoopUsage];
+  /** Uncaught where the thread could not log it itself, such as its heap's end. */
+  uncaught: [error: unknown];
+  exit: [code: number, expected: boolean];
+}
+
+/** What a thread gets as its workerData. */
+export interface ThreadBoot {
+  readonly boot: LoopBoot;
+  readonly counters: SharedArrayBuffer;
+}
+
+export class PoolThread extends EventEmitter<Events> {
+  readonly number: number;
+  /** Unique in the process, also beside a thread of the same number that still drains: what the inspector shows. */
+  readonly label: string;
+  readonly counters: LoopCounters = new LoopCounters();
+  form = '';
+  /** performance.now() of its ready. */
+  readyAt: number | undefined;
+  static #started = 0;
+  readonly #worker: Worker;
+  #state: MemberState = 'starting';
+
+  constructor(boot: LoopBoot) {
+    super();
+    this.number = boot.thread;
+    const workerData: ThreadBoot = { boot, counters: this.counters.buffer };
+    PoolThread.#started += 1;
+    this.label = `tricorn thread ${boot.thread} (start ${PoolThread.#started})`;
+    this.#worker = new Worker(ENTRY, { workerData, name: this.label });
+    this.#worker.on('message', (message: FromThread) => this.#onMessage(message));
+    this.#worker.on('error', (error) => this.emit('uncaught', error));
+    this.#worker.on('exit', (code) => this.#onExit(code));
+  }
+
+  get state(): MemberState {
+    return this.#state;
+  }
+
+  get name(): string {
+    return `thread ${this.number}`;
+  }
+
+  /** Hands a connection over; it must not have been read from. */
+  give(socket: Socket): void {
+    this.counters.connectionBegins();
+    this.#worker.postMessage(socket, [socket as never]);
+  }
+
+  send(message: ToThread): void {
+    this.#worker.postMessage(message);
+  }
+
+  drain(): void {
+    this.#state = transition(this.name, this.#state, 'draining');
+    this.send({ type: 'drain' });
+  }
+
+  /** Ends it where it stands. */
+  kill(): void {
+    void this.#worker.terminate();
+  }
+
+  #onMessage(message: FromThread): void {
+    if (message.type === 'usage') this.emit('usage', message.usage);
+    else if (message.type === 'fatal') this.emit('fatal', message.error);
+    else if (this.#state === 'starting') {
+      this.form = message.form;
+      this.readyAt = performance.now();
+      this.#state = transition(this.name, this.#state, 'ready');
+      this.emit('ready');
+    }
+  }
+
+  #onExit(code: number): void {
+    const expected = this.#state === 'draining';
+    this.#state = transition(this.name, this.#state, 'exited');
+    this.emit('exit', code, expected);
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * Takes the JavaScript stack of another event loop by the inspector, from within the process: no port is opened, and
+ * it works while that loop is blocked (DESIGN, fact 7).
+ */
+import { Session, type Debugger } from 'node:inspector';
+import type { LoopStack } from '../protocol.ts';
+
+type Stack = Omit<LoopStack, 'thread'>;
+
+/** A loop that has run no JavaScript for this long after it took the order to pause is idle. Milliseconds. */
+const IDLE_AFTER_MS = 100;
+/** A loop that does not even take orders from the inspector for this long is stuck outside of JavaScript. Milliseconds. */
+const NO_ANSWER_MS = 5000;
+
+type Frames = readonly Debugger.CallFrame[];
+/** Where scripts come from, by scriptId: the frames name no file. */
+type Scripts = Map<string, string>;
+
+/** An event loop under inspection. */
+interface Inspected {
+  /** Resolves when the loop has taken the command: also one that is blocked by JavaScript does. */
+  send(method: string): Promise<unknown>;
+  onPaused(listener: (frames: Frames) => void): void;
+  /** Filled when the debugger is enabled. */
+  readonly scripts: Scripts;
+  /** Makes an idle loop turn. */
+  wake(): void;
+}
+
+/** From a thread: the stack of the process's main thread. */
+export async function mainThreadStack(): Promise<Stack> {
+  const session = new Session();
+  session.connectToMainThread();
+  const scripts: Scripts = new Map();
+  session.on('Debugger.scriptParsed', ({ params }) => scripts.set(params.scriptId, params.url));
+  try {
+    return await pausedStack({
+      scripts,
+      wake: () => {},
+      send: (method) => new Promise((resolve) => session.post(method, resolve)),
+      onPaused: (listener) => session.on('Debugger.paused', ({ params }) => listener(params.callFrames)),
+    });
+  } finally {
+    session.disconnect();
+  }
+}
+
+/**
+ * From the main thread: the stacks of all its threads, by the name that each Worker was given.
+ *
+ * @param wake makes the thread of that name run a little JavaScript: an idle thread sleeps through an inspector's order
+ *   now and then (seen with Node 26.10, about one in five beside a blocked one)
+ */
+export async function threadStacks(wake: (name: string) => void): Promise<Map<string, Stack>> {
+  const session = new Session();
+  session.connect();
+  const inspections: Promise<[string, Stack]>[] = [];
+  session.on('NodeWorker.attachedToWorker', ({ params }) => {
+    // The title is `[worker 1] name`.
+    const name = params.workerInfo.title.replace(/^\[.*?\] /, '');
+    inspections.push(
+      pausedStack({ ...inspectThread(session, params.sessionId), wake: () => wake(name) }).then((stack) => [
+        name,
+        stack,
+      ]),
+    );
+  });
+  try {
+    // Answered once it is attached to every thread there is.
+    await enableNodeWorker(session);
+    return new Map(await Promise.all(inspections));
+  } finally {
+    session.disconnect();
+  }
+}
+
+/** A thread is reached through the main thread's session: its messages travel as text within messages. */
+function inspectThread(session: Session, sessionId: string): Omit<Inspected, 'wake'> {
+  const scripts: Scripts = new Map();
+  const answers = new Map<number, (value: unknown) => void>();
+  let onPaused: (frames: Frames) => void = () => {};
+  let lastId = 0;
+  session.on('NodeWorker.receivedMessageFromWorker', ({ params }) => {
+    if (params.sessionId !== sessionId) return;
+    const message = JSON.parse(params.message) as ThreadMessage;
+    if (message.id !== undefined) answers.get(message.id)?.(undefined);
+    else if (message.method === 'Debugger.scriptParsed') scripts.set(message.params.scriptId, message.params.url);
+    else if (message.method === 'Debugger.paused') onPaused(message.params.callFrames);
+  });
+  return {
+    scripts,
+    send: (method) => {
+      lastId += 1;
+      const message = JSON.stringify({ id: lastId, method });
+      session.post('NodeWorker.sendMessageToWorker', { sessionId, message });
+      return new Promise((resolve) => answers.set(lastId, resolve));
+    },
+    onPaused: (listener) => {
+      onPaused = listener;
+    },
+  };
+}
+
+type ThreadMessage =
+  | { readonly id: number }
+  | {
+      readonly id?: never;
+      readonly method: 'Debugger.scriptParsed';
+      readonly params: Debugger.ScriptParsedEventDataType;
+    }
+  | { readonly id?: never; readonly method: 'Debugger.paused'; readonly params: { readonly callFrames: Frames } };
+
+async function pausedStack(inspected: Inspected): Promise<Stack> {
+  const paused = Promise.withResolvers<Frames>();
+  inspected.onPaused(paused.resolve);
+  const enabled = inspected.send('Debugger.enable');
+  inspected.wake();
+  if ((await within(NO_ANSWER_MS, enabled)) === TIMED_OUT) {
+    return { frames: [], unknown: 'does not answer: it is stuck outside of JavaScript' };
+  }
+  void inspected.send('Debugger.pause');
+  const frames = await within(IDLE_AFTER_MS, paused.promise);
+  // Disabling takes back a pause that has not happened, too: an idle loop must not stop at its next request.
+  await within(IDLE_AFTER_MS, inspected.send('Debugger.disable'));
+  return { frames: frames === TIMED_OUT ? [] : frames.map((frame) => formatFrame(frame, inspected.scripts)) };
+}
+
+const TIMED_OUT: unique symbol = Symbol('timed out');
+
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | typeof TIMED_OUT> {
+  const late = Promise.withResolvers<typeof TIMED_OUT>();
+  const timer = setTimeout(late.resolve, ms, TIMED_OUT);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function formatFrame({ functionName, url, location }: Debugger.CallFrame, scripts: Scripts): string {
+  const file = url || scripts.get(location.scriptId) || 'unknown';
+  return `    at ${functionName || '<anonymous>'} (${file}:${location.lineNumber + 1}:${(location.columnNumber ?? 0) + 1})`;
+}
+
+function enableNodeWorker(session: Session): Promise<void> {
+  return new Promise((resolve, reject) => {
+    session.post('NodeWorker.enable', { waitForDebuggerOnStart: false }, (error) =>
+      error ? reject(error) : resolve(),
+    );
+  });
+}

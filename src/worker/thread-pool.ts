@@ -1,0 +1,179 @@
+/**
+ * The engine of threaded mode: the main thread accepts and hands each connection to the least busy of N threads. It
+ * runs no app code, so it holds the lifeline itself and sees a thread that is stuck.
+ */
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { logError, RemoteError, TricornError, type WireError } from '../errors.ts';
+import type { Log } from '../log/open-log.ts';
+import type { LoopStack, LoopUsage, WorkerBoot } from '../protocol.ts';
+import { Backoff } from '../roster/backoff.ts';
+import { isActive, plan } from '../roster/plan.ts';
+import type { Engine } from './engine.ts';
+import { leastBusy } from './least-busy.ts';
+import { holdLifeline } from './lifeline.ts';
+import { PoolThread } from './pool-thread.ts';
+import { threadStacks } from './stacks.ts';
+
+/** A thread that says nothing for this long is reported as blocked, milliseconds. */
+const USAGE_WAIT_MS = 1000;
+/** A thread gets this much longer than graceful_timeout, for its stop hooks, before it is ended, milliseconds. */
+const KILL_GRACE_MS = 4000;
+
+export class ThreadPool implements Engine {
+  readonly handsOn = true;
+  readonly #boot: WorkerBoot;
+  readonly #log: Log;
+  readonly #threads = new Set<PoolThread>();
+  readonly #backoffs = new Map<number, Backoff>();
+  /** Connections that came while no thread was ready. */
+  readonly #waiting: Socket[] = [];
+  #wanted: number;
+  #booted = false;
+  #draining = false;
+
+  constructor(boot: WorkerBoot, log: Log) {
+    this.#boot = boot;
+    this.#log = log;
+    this.#wanted = boot.threads;
+    holdLifeline(() => this.#stacks());
+  }
+
+  get form(): string {
+    return this.#ready()[0]?.form ?? '';
+  }
+
+  /** A thread imports and starts in one go: all is done by start(). */
+  async load(): Promise<void> {}
+
+  async start(): Promise<void> {
+    for (const number of plan(this.#threads, this.#wanted).spawn) this.#spawn(number);
+    await Promise.all([...this.#threads].map((thread) => readiness(thread, this.#boot.config.app)));
+    this.#booted = true;
+  }
+
+  accept(socket: Socket): void {
+    const thread = leastBusy(this.#ready());
+    if (thread) thread.give(socket);
+    else this.#waiting.push(socket);
+  }
+
+  async drain(): Promise<void> {
+    // What waits for a thread must get one before all of them go.
+    while (this.#waiting.length > 0 && this.#threads.size > 0) await this.#firstReady();
+    this.#draining = true;
+    const exits = [...this.#threads].map((thread) => once(thread, 'exit'));
+    for (const thread of this.#threads) if (isActive(thread)) this.#drainOne(thread);
+    await Promise.all(exits);
+  }
+
+  resize(threads: number): void {
+    this.#wanted = threads;
+    const { spawn, drain } = plan(this.#threads, threads);
+    for (const thread of drain) this.#drainOne(thread);
+    for (const number of spawn) this.#spawn(number);
+  }
+
+  usage(): Promise<LoopUsage[]> {
+    return Promise.all([...this.#threads].map(usageOf));
+  }
+
+  #ready(): PoolThread[] {
+    return [...this.#threads].filter(({ state }) => state === 'ready');
+  }
+
+  #spawn(number: number): void {
+    const thread = new PoolThread({ ...this.#boot, thread: number });
+    this.#threads.add(thread);
+    thread.on('ready', () => this.#onReady(thread));
+    thread.on('uncaught', (error) => this.#log.log.fatal({ err: error, thread: number }, 'Uncaught error'));
+    thread.on('exit', (code, expected) => this.#onExit(thread, code, expected));
+    // While booting the whole worker fails with it, and the supervisor says why.
+    thread.on('fatal', (error) => this.#booted && logError(this.#log.log, error, `${thread.name}: `));
+  }
+
+  #onReady({ name, number }: PoolThread): void {
+    // At boot the supervisor speaks for all.
+    if (this.#booted) this.#log.log.info({ thread: number }, `${name} is ready`);
+    for (const socket of this.#waiting.splice(0)) this.accept(socket);
+  }
+
+  #onExit(thread: PoolThread, code: number, expected: boolean): void {
+    this.#threads.delete(thread);
+    if (expected && !this.#draining) this.#log.log.info({ thread: thread.number }, `${thread.name} has ended`);
+    if (expected || this.#draining || !this.#booted) return;
+    const { number, readyAt } = thread;
+    const backoff = this.#backoffs.get(number) ?? new Backoff();
+    this.#backoffs.set(number, backoff);
+    const wait = backoff.next(readyAt === undefined ? 0 : performance.now() - readyAt);
+    setTimeout(() => this.#replace(), wait);
+    this.#log.log.error({ thread: number, code }, `${thread.name} died: exit code ${code}; it is replaced`);
+  }
+
+  #replace(): void {
+    if (!this.#draining) this.resize(this.#wanted);
+  }
+
+  #drainOne(thread: PoolThread): void {
+    thread.drain();
+    const late = setTimeout(
+      () => {
+        this.#log.log.warn({ thread: thread.number }, `${thread.name} did not end in time: ended`);
+        thread.kill();
+      },
+      this.#boot.config.graceful_timeout * 1000 + KILL_GRACE_MS,
+    );
+    thread.once('exit', () => clearTimeout(late));
+  }
+
+  async #firstReady(): Promise<void> {
+    await Promise.race([...this.#threads].flatMap((thread) => [once(thread, 'ready'), once(thread, 'exit')]));
+  }
+
+  async #stacks(): Promise<LoopStack[]> {
+    const byLabel = new Map([...this.#threads].map((thread) => [thread.label, thread]));
+    const stacks = await threadStacks((label) => byLabel.get(label)?.send({ type: 'wake' }));
+    return [...this.#threads].map(({ number, label }) => {
+      return { thread: number, ...(stacks.get(label) ?? { frames: [], unknown: 'is not running yet' }) };
+    });
+  }
+}
+
+/** Resolves when the thread is ready, rejects with the reason why it will not be. */
+function readiness(thread: PoolThread, app: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const failed = (cause: unknown): void => reject(new TricornError('TRC_APP_BOOT', { app }, { cause }));
+  thread.once('ready', resolve);
+  thread.once('fatal', (error: WireError) => reject(new RemoteError(error)));
+  thread.once('uncaught', failed);
+  thread.once('exit', (code) => failed(new Error(`${thread.name} ended by exit code ${code}`)));
+  return promise;
+}
+
+function usageOf(thread: PoolThread): Promise<LoopUsage> {
+  const { promise, resolve } = Promise.withResolvers<LoopUsage>();
+  const late = setTimeout(() => resolve(blockedUsage(thread)), USAGE_WAIT_MS);
+  thread.once('usage', (usage) => {
+    clearTimeout(late);
+    resolve(usage);
+  });
+  thread.send({ type: 'usage' });
+  return promise;
+}
+
+/** What can be said of a thread that does not answer. */
+function blockedUsage({ number, counters }: PoolThread): LoopUsage {
+  const { requests, inflight, connections } = counters;
+  return {
+    thread: number,
+    blocked: true,
+    requests,
+    inflight,
+    connections,
+    utilisation: 1,
+    delayP50: 0,
+    delayP99: 0,
+    heap: 0,
+    app: null,
+  };
+}

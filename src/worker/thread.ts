@@ -1,0 +1,69 @@
+/**
+ * Entry of a thread of a threaded worker: one event loop that serves the app. Messages to it are orders, and the
+ * connections that the main thread accepted; what they mean in each state is as in http-worker.ts.
+ */
+import { Socket } from 'node:net';
+import { parentPort, workerData } from 'node:worker_threads';
+import { toWireError, TricornError } from '../errors.ts';
+import { openLog } from '../log/open-log.ts';
+import type { FromThread, ToThread } from '../protocol.ts';
+import { AppLoop } from './app-loop.ts';
+import { LoopCounters } from './counters.ts';
+import { endOnUncaught, logAndExit } from './guard.ts';
+import type { ThreadBoot } from './pool-thread.ts';
+
+if (!parentPort) throw new Error('thread.ts is started by a threaded worker');
+const port = parentPort;
+const { boot, counters } = workerData as ThreadBoot;
+const { role, worker, thread, generation, config } = boot;
+const log = openLog(config, { role, worker, thread, generation });
+
+let serving: AppLoop | undefined;
+let drainIsDue = false;
+
+port.on('message', (message: ToThread | Socket) => {
+  if (message instanceof Socket) serving?.accept(message);
+  else if (message.type === 'usage') void tellUsage();
+  else if (message.type === 'drain') onDrain();
+});
+
+endOnUncaught((error) => {
+  if (serving) logAndExit(log, error);
+  failBoot(new TricornError('TRC_APP_BOOT', { app: config.app }, { cause: error }));
+});
+
+try {
+  const loop = await AppLoop.load(boot, log, new LoopCounters(counters));
+  await loop.start();
+  serving = loop;
+  tell({ type: 'ready', form: loop.form });
+  if (drainIsDue) await drain(loop);
+} catch (error) {
+  failBoot(error);
+}
+
+function onDrain(): void {
+  if (serving) void drain(serving);
+  else drainIsDue = true;
+}
+
+async function drain(loop: AppLoop): Promise<void> {
+  await loop.drain();
+  log.close();
+  process.exit(0);
+}
+
+async function tellUsage(): Promise<void> {
+  if (serving) tell({ type: 'usage', usage: await serving.usage() });
+}
+
+function failBoot(error: unknown): void {
+  const wire = toWireError(error);
+  tell({ type: 'fatal', error: wire });
+  log.close();
+  process.exit(wire.exitCode);
+}
+
+function tell(message: FromThread): void {
+  port.postMessage(message);
+}

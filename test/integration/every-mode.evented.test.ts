@@ -1,0 +1,3 @@
+import { contract } from './every-mode.ts';
+
+contract('evented');

@@ -1,0 +1,110 @@
+/** A client whose every step a test controls: what is sent when, and on which connection. */
+import { once } from 'node:events';
+import http from 'node:http';
+import net from 'node:net';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** One request on a connection of its own. */
+export async function get(url: string, options: http.RequestOptions = {}): Promise<Answer> {
+  const request = http.request(url, { agent: false, ...options });
+  request.end();
+  return answerOf(request);
+}
+
+export async function getJson<T>(url: string, options: http.RequestOptions = {}): Promise<T> {
+  return JSON.parse((await get(url, options)).body) as T;
+}
+
+export async function answerOf(request: http.ClientRequest): Promise<Answer> {
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+  return readAnswer(response);
+}
+
+async function readAnswer(response: http.IncomingMessage): Promise<Answer> {
+  let body = '';
+  for await (const chunk of response) body += String(chunk);
+  return { status: response.statusCode ?? 0, headers: response.headers, body };
+}
+
+/** A request that stays in flight until finish(): its body is not ended before. */
+export class HeldRequest {
+  readonly #request: http.ClientRequest;
+  readonly #response: Promise<http.IncomingMessage>;
+
+  private constructor(request: http.ClientRequest) {
+    this.#request = request;
+    this.#response = once(request, 'response').then(([response]) => response as http.IncomingMessage);
+    this.#response.catch(() => {});
+  }
+
+  /** Resolves once the server has the request: it was asked to say `100 Continue`. */
+  static async begin(url: string, options: http.RequestOptions = {}): Promise<HeldRequest> {
+    const headers = { expect: '100-continue', 'transfer-encoding': 'chunked' };
+    const request = http.request(url, { method: 'POST', agent: false, headers, ...options });
+    const held = new HeldRequest(request);
+    request.flushHeaders();
+    await once(request, 'continue');
+    request.write('a');
+    return held;
+  }
+
+  /** The headers, where the server has sent them already. */
+  async headers(): Promise<http.IncomingHttpHeaders> {
+    return (await this.#response).headers;
+  }
+
+  async finish(): Promise<Answer> {
+    this.#request.end('z');
+    return readAnswer(await this.#response);
+  }
+
+  /** Rejects as soon as the connection is cut. */
+  async untilCut(): Promise<never> {
+    await readAnswer(await this.#response);
+    throw new Error('it was answered whole');
+  }
+}
+
+/** A connection on which requests are written by hand. */
+export class RawConnection {
+  readonly socket: net.Socket;
+  readonly closed: Promise<unknown>;
+  #text = '';
+
+  private constructor(socket: net.Socket) {
+    this.socket = socket;
+    this.closed = once(socket, 'close');
+    socket.on('data', (chunk) => (this.#text += chunk.toString()));
+    socket.on('error', () => {});
+  }
+
+  static async open(port: number): Promise<RawConnection> {
+    const socket = net.connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    return new RawConnection(socket);
+  }
+
+  /** Sends a GET and resolves with its answer: head and body, read by content-length. */
+  async get(path: string): Promise<string> {
+    this.#text = '';
+    this.socket.write(`GET ${path} HTTP/1.1\r\nHost: lab\r\n\r\n`);
+    return this.answer();
+  }
+
+  async answer(): Promise<string> {
+    for (;;) {
+      const end = this.#text.indexOf('\r\n\r\n');
+      const length = Number(/content-length: (\d+)/i.exec(this.#text)?.[1] ?? Number.NaN);
+      if (end >= 0 && this.#text.length >= end + 4 + length) return this.#text;
+      await Promise.race([
+        once(this.socket, 'data'),
+        this.closed.then(() => Promise.reject(new Error(`cut: ${this.#text}`))),
+      ]);
+    }
+  }
+}

@@ -1,0 +1,165 @@
+/** Starts the real command, and waits for what it logs and how it ends: for events, never for time. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Test } from 'tap';
+
+export type Mode = 'threaded' | 'prefork' | 'evented';
+
+export const modes: Readonly<Record<Mode, readonly string[]>> = {
+  threaded: ['--threads=2'],
+  prefork: ['--workers=2'],
+  evented: ['--evented'],
+};
+
+const BIN = fileURLToPath(new URL('../../bin/tricorn.js', import.meta.url));
+
+export function fixture(name: string): string {
+  return fileURLToPath(new URL(`../fixtures/apps/${name}`, import.meta.url));
+}
+
+/** A line of the log, as JSON has it. */
+export interface LogLine {
+  readonly level: number;
+  readonly msg: string;
+  readonly pid: number;
+  readonly worker?: number;
+  readonly thread?: number;
+  readonly stack?: string;
+  readonly [field: string]: unknown;
+}
+
+type Match = RegExp | ((line: LogLine) => boolean);
+
+export interface StartOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** In a process group of its own, to send it what a terminal would. */
+  readonly detached?: boolean;
+}
+
+export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
+  readonly child: ChildProcess;
+  readonly lines: LogLine[] = [];
+  /** Lines of standard output that are no JSON. */
+  readonly otherLines: string[] = [];
+  stderr = '';
+  /** Exit code and signal. */
+  readonly ended: Promise<[number | null, NodeJS.Signals | null]>;
+
+  /** `env -u`: tap puts its module hooks into every child's NODE_OPTIONS; a user's server has none. */
+  constructor(t: Test, args: readonly string[], { cwd, env, detached = false }: StartOptions = {}) {
+    super();
+    const command = ['-u', 'NODE_OPTIONS', process.execPath, BIN, ...args];
+    this.child = spawn('env', command, {
+      cwd,
+      env: { ...process.env, ...env },
+      detached,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.ended = once(this.child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+    this.child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
+    createInterface({ input: this.child.stdout! }).on('line', (line) => this.#onLine(line));
+    t.teardown(async () => {
+      if (!t.passing())
+        t.comment([...this.lines.slice(-40).map((line) => JSON.stringify(line).slice(0, 400)), this.stderr].join('\n'));
+      this.child.kill('SIGKILL');
+      await this.ended;
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  /** Where it serves; it must be ready. */
+  get url(): string {
+    const ready = this.lines.find(({ msg }) => msg.startsWith('Ready'));
+    return /http:\/\/\S+/.exec(ready?.msg ?? '')?.[0] ?? '';
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Resolves with the first line that matches, also if it has come already; rejects when the server ends first. */
+  line(match: Match): Promise<LogLine> {
+    return this.count(match, 1);
+  }
+
+  /** Resolves with the `count`-th line that matches. */
+  async count(match: Match, count: number): Promise<LogLine> {
+    const matches = match instanceof RegExp ? ({ msg }: LogLine) => match.test(msg) : match;
+    const { promise, resolve, reject } = Promise.withResolvers<LogLine>();
+    let seen = 0;
+    const look = (line: LogLine): void => {
+      if (matches(line) && (seen += 1) === count) resolve(line);
+    };
+    this.lines.forEach(look);
+    this.on('line', look);
+    void this.ended.then(() => reject(new Error(`it ended before line ${count} of ${String(match)}`)));
+    return promise.finally(() => this.off('line', look));
+  }
+
+  /** The worker processes that live now. */
+  workers(): number[] {
+    return childrenOf(this.pid);
+  }
+
+  #onLine(text: string): void {
+    try {
+      const line = JSON.parse(text) as LogLine;
+      this.lines.push(line);
+      this.emit('line', line);
+    } catch {
+      this.otherLines.push(text);
+    }
+  }
+}
+
+/** Starts it on a free port of the loopback and waits until it is ready. */
+export async function startTricorn(
+  t: Test,
+  app: string,
+  flags: readonly string[],
+  options?: StartOptions,
+): Promise<Tricorn> {
+  const tricorn = new Tricorn(t, [app, '--http-interface=127.0.0.1', '--http-port=0', ...flags], options);
+  await tricorn.line(/^Ready/);
+  return tricorn;
+}
+
+/** Pids of the living children of a process; a zombie does not count. */
+export function childrenOf(pid: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((candidate) => {
+      const { parent, state } = statusOf(candidate);
+      return parent === pid && state !== 'Z';
+    });
+}
+
+/** State letter and parent of a process; state '' where there is none. */
+export function statusOf(pid: number): { state: string; parent: number } {
+  try {
+    // The name, in brackets, may hold anything: what counts comes after the last one.
+    const [state = '', parent] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return { state, parent: Number(parent) };
+  } catch {
+    return { state: '', parent: 0 };
+  }
+}
+
+/** Resolves when the process is gone: polls, for the kernel tells only a parent. */
+export async function gone(pid: number): Promise<void> {
+  while (!['', 'Z'].includes(statusOf(pid).state)) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,29 @@
+import t from 'tap';
+import { formats } from '../../../src/config/formats.ts';
+
+t.test('host: IPv4, IPv6 or a name', async (t) => {
+  for (const host of ['0.0.0.0', '::', '::1', 'fe80::1%eth0', 'localhost', 'my_app.internal', 'a.example.']) {
+    t.ok(formats.host(host), host);
+  }
+  for (const host of ['', '*', 'a b', '0.0.0.0:80', '[::1]', 'http://a', '-a', 'a..b', 'a'.repeat(64)]) {
+    t.notOk(formats.host(host), host);
+  }
+});
+
+t.test('trust: addresses, CIDR ranges and three names', async (t) => {
+  for (const proxy of [
+    'loopback',
+    'linklocal',
+    'uniquelocal',
+    '10.0.0.1',
+    '10.0.0.0/8',
+    '::1',
+    'fd00::/8',
+    '0.0.0.0/0',
+  ]) {
+    t.ok(formats.trust(proxy), proxy);
+  }
+  for (const proxy of ['', 'localhost', '10.0.0.0/33', '::/129', '10.0.0.0/', '10.0.0.0/8/8', '10.0.0.0/-1', '*']) {
+    t.notOk(formats.trust(proxy), proxy);
+  }
+});

@@ -1,0 +1,71 @@
+import t from 'tap';
+import {
+  dashed,
+  flagOf,
+  type Setting,
+  settingKeys,
+  settingNamed,
+  settings,
+  variableOf,
+} from '../../../src/config/settings.ts';
+import { load } from './support.ts';
+
+t.test('the defaults are those of the manual', async (t) => {
+  const { config } = load(t.testdir(), { needsApp: false });
+  t.same(config, {
+    app: '',
+    workers: 0,
+    threads: 8,
+    evented: false,
+    http_interface: '0.0.0.0',
+    http_port: 8069,
+    http_enable: true,
+    backlog: 511,
+    graceful_timeout: 30,
+    boot_timeout: 60,
+    keep_alive_timeout: 72,
+    headers_timeout: 60,
+    request_timeout: 300,
+    body_limit: 1024 * 1024,
+    proxy_mode: false,
+    proxy_trust: ['loopback'],
+    pidfile: '',
+    logfile: '',
+    log_level: 'info',
+    log_format: 'json',
+    access_log: true,
+    stop_after_init: false,
+    test_file: '',
+  });
+});
+
+t.test('a name leads to one setting only', async (t) => {
+  const names = settingKeys.flatMap((key) => [key, ...(settings[key].aliases ?? [])]);
+  t.equal(new Set(names).size, names.length);
+  const flags = settingKeys.flatMap((key) => flagOf(key) ?? []);
+  t.equal(new Set(flags).size, flags.length);
+  const shorts = settingKeys.flatMap((key) => settings[key].short ?? []);
+  t.equal(new Set([...shorts, 'c', 'h', 'V']).size, shorts.length + 3);
+  for (const flag of flags) t.notMatch(flag, /^no-|^(config|help|version|print-config)$/);
+});
+
+t.test('names are derived from the key', async (t) => {
+  t.equal(flagOf('http_port'), 'http-port');
+  t.equal(flagOf('http_enable'), 'http');
+  t.equal(flagOf('app'), undefined);
+  t.equal(variableOf('http_port'), 'TRICORN_HTTP_PORT');
+  t.equal(dashed('a_b_c'), 'a-b-c');
+  t.equal(settingNamed('xmlrpc_port'), 'http_port');
+  t.equal(settingNamed('xmlrpc_interface'), 'http_interface');
+  t.equal(settingNamed('constructor'), undefined);
+});
+
+t.test('each row is whole: one line of doc, limits that hold the default, values for an enum', async (t) => {
+  for (const [key, row] of Object.entries<Setting>(settings)) {
+    t.match(row.doc, /^[A-Z].*[^.]$/, key);
+    t.equal(row.type === 'enum', row.values !== undefined, `${key}: values`);
+    if (typeof row.default === 'number')
+      t.ok(row.default >= (row.min ?? -Infinity) && row.default <= (row.max ?? Infinity), key);
+    if (typeof row.default === 'function' || row.default === '') t.type(row.defaultText, 'string', key);
+  }
+});

@@ -1,0 +1,113 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import net from 'node:net';
+import t, { type Test } from 'tap';
+import { limitBody } from '../../../src/http/body-limit.ts';
+
+interface Limited {
+  readonly port: number;
+  /** How often the app's listener was called, and what became of its reading of the body. */
+  readonly app: { calls: number; read: string[] };
+}
+
+/** A server with a limit of 10 bytes whose app reads the body; it begins its answer before that if `early`. */
+async function limited(t: Test, early = false, limit = 10): Promise<Limited> {
+  const app = { calls: 0, read: [] as string[] };
+  const listener = async (req: http.IncomingMessage, res: http.ServerResponse): Promise<void> => {
+    app.calls += 1;
+    if (early) res.write('early ');
+    try {
+      let size = 0;
+      for await (const chunk of req as AsyncIterable<Buffer>) size += chunk.length;
+      app.read.push(`${size} bytes`);
+      res.end(`read ${size}`);
+    } catch (error) {
+      app.read.push(`failed: ${(error as NodeJS.ErrnoException).code}`);
+    }
+  };
+  const server = http.createServer(limitBody(limit, (req, res) => void listener(req, res)));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { port: (server.address() as net.AddressInfo).port, app };
+}
+
+async function send(port: number, ...pieces: readonly string[]): Promise<string> {
+  const socket = net.connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  let answer = '';
+  socket.on('data', (chunk) => (answer += String(chunk)));
+  for (const piece of pieces) socket.write(piece);
+  await once(socket, 'close');
+  return answer;
+}
+
+const DECLARED = 'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ';
+const CHUNKED = 'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n';
+const chunk = (size: number): string => `${size.toString(16)}\r\n${'x'.repeat(size)}\r\n`;
+const END = '0\r\n\r\n';
+
+t.test('lets bodies within the limit pass, to the byte', async (t) => {
+  const { port, app } = await limited(t);
+  t.match(await send(port, `${DECLARED}10\r\n\r\n0123456789`), /read 10$/);
+  t.match(await send(port, CHUNKED, chunk(4), chunk(6), END), /read 10/);
+  t.match(await send(port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'), /read 0/);
+  t.equal(app.calls, 3);
+});
+
+t.test('refuses a Content-Length over the limit before the app sees it, and before the body has come', async (t) => {
+  const { port, app } = await limited(t);
+  const begun = performance.now();
+  const answer = await send(port, `${DECLARED}11\r\n\r\n0123456789x`);
+  t.match(answer, /^HTTP\/1.1 413 Payload Too Large\r\n/);
+  t.match(answer, /\r\nconnection: close\r\n/i);
+  t.match(answer, /\{"error":"Payload Too Large".*"statusCode":413\}$/);
+  t.ok(performance.now() - begun < 1000, 'a client that has sent all is not made to wait');
+  t.equal(app.calls, 0);
+  const socket = net.connect(port, '127.0.0.1');
+  socket.write(`${DECLARED}1000000\r\n\r\n`);
+  const [first] = (await once(socket, 'data')) as [Buffer];
+  t.match(first.toString(), /^HTTP\/1.1 413 /, 'at once');
+  socket.destroy();
+});
+
+t.test('refuses a chunked body when it goes over the limit, and the app does not take it for whole', async (t) => {
+  const { port, app } = await limited(t);
+  t.match(await send(port, CHUNKED, chunk(6), chunk(6), END), /^HTTP\/1.1 413 /);
+  t.match(await send(port, CHUNKED, chunk(11), chunk(500), chunk(500), END), /^HTTP\/1.1 413 /);
+  t.equal(app.calls, 2);
+  t.strictSame(app.read, ['failed: TRC_BODY_LIMIT', 'failed: TRC_BODY_LIMIT']);
+});
+
+t.test('cuts the connection where the answer has begun', async (t) => {
+  const { port, app } = await limited(t, true);
+  const socket = net.connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  socket.write(CHUNKED);
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  t.match(answer.toString(), /^HTTP\/1.1 200 [^]*early/);
+  socket.write(chunk(11));
+  await once(socket, 'close');
+  t.strictSame(app.read, ['failed: TRC_BODY_LIMIT']);
+});
+
+t.test('a client that goes on sending is cut after a while', async (t) => {
+  const { port } = await limited(t);
+  const socket = net.connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  let answer = '';
+  socket.on('data', (data) => (answer += String(data)));
+  socket.write(CHUNKED);
+  const timer = setInterval(() => socket.write(chunk(100)), 20);
+  await once(socket, 'close');
+  clearInterval(timer);
+  t.match(answer, /^HTTP\/1.1 413 /);
+});
+
+t.test('0 is no limit, and costs nothing', async (t) => {
+  const listener = (): void => undefined;
+  t.equal(limitBody(0, listener), listener);
+});

@@ -1,0 +1,91 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import net from 'node:net';
+import t from 'tap';
+import { armTimeouts, checkingInterval, DetachedServer, setTimeouts, timeoutsOf } from '../../../src/http/server.ts';
+
+const SHORT = { keepAlive: 1000, headers: 150, request: 150 };
+
+/** Feeds the server from a real acceptor; gives what a client gets that sends an unfinished head. */
+async function slowClient(server: http.Server): Promise<string> {
+  const acceptor = net.createServer({ allowHalfOpen: true }, (socket) => server.emit('connection', socket));
+  acceptor.listen(0, '127.0.0.1');
+  await once(acceptor, 'listening');
+  const client = net.connect((acceptor.address() as net.AddressInfo).port, '127.0.0.1');
+  let answer = '';
+  client.on('data', (chunk) => (answer += String(chunk)));
+  client.write('GET / HTTP/1.1\r\nHost');
+  await once(client, 'close');
+  acceptor.close();
+  return answer;
+}
+
+t.test('headersTimeout holds on a server that never listens', async (t) => {
+  const server = new DetachedServer({ connectionsCheckingInterval: checkingInterval(SHORT) });
+  setTimeouts(server, SHORT);
+  armTimeouts(server);
+  t.match(await slowClient(server), /^HTTP\/1.1 408 /);
+  server.close();
+});
+
+t.test('and on a plain http.Server that the app made', async (t) => {
+  const server = http.createServer({ connectionsCheckingInterval: 100 });
+  setTimeouts(server, SHORT);
+  armTimeouts(server);
+  t.match(await slowClient(server), /^HTTP\/1.1 408 /);
+  server.close();
+});
+
+t.test('listen() binds nothing, says listening once, and answers with the service’s address', async (t) => {
+  const address = { address: '10.1.2.3', family: 'IPv4', port: 8069 };
+  const server = new DetachedServer({ address });
+  let said = 0;
+  server.on('listening', () => (said += 1));
+  await new Promise<void>((resolve) => server.listen(8080, '127.0.0.1', resolve));
+  server.arm();
+  t.equal(said, 1);
+  t.equal(server.listening, false);
+  t.strictSame(server.address(), address);
+  server.close();
+});
+
+t.test('close() calls back without error after listen(), and with Node’s for those who close twice', async (t) => {
+  const server = new DetachedServer();
+  server.arm();
+  const close = (): Promise<Error | undefined> => new Promise((resolve) => server.close(resolve));
+  t.equal(await close(), undefined);
+  t.match(await close(), { code: 'ERR_SERVER_NOT_RUNNING' });
+  t.doesNotThrow(() => new DetachedServer().close());
+});
+
+t.test('announce() surrounds the listeners of listening', async (t) => {
+  const seen: string[] = [];
+  const server = new DetachedServer({
+    announce: (emit) => {
+      seen.push('before');
+      emit();
+      seen.push('after');
+    },
+  });
+  server.on('listening', () => seen.push('listening'));
+  server.arm();
+  t.strictSame(seen, ['before', 'listening', 'after']);
+  server.close();
+});
+
+t.test('timeouts come from the settings, in ms, and headers take no longer than the request', async (t) => {
+  const seconds = { keep_alive_timeout: 72, headers_timeout: 60, request_timeout: 300 };
+  t.strictSame(timeoutsOf(seconds), { keepAlive: 72_000, headers: 60_000, request: 300_000 });
+  t.equal(timeoutsOf({ ...seconds, request_timeout: 30 }).headers, 30_000);
+  t.equal(timeoutsOf({ ...seconds, request_timeout: 0 }).headers, 60_000);
+  t.equal(timeoutsOf({ ...seconds, headers_timeout: 0 }).headers, 0);
+});
+
+t.test('late clients are looked for at half the shortest timeout, between 0.1 and 30 s', async (t) => {
+  const every = (headers: number, request: number): number => checkingInterval({ keepAlive: 0, headers, request });
+  t.equal(every(60_000, 300_000), 30_000);
+  t.equal(every(5_000, 300_000), 2_500);
+  t.equal(every(0, 10_000), 5_000);
+  t.equal(every(0, 0), 30_000);
+  t.equal(every(50, 50), 100);
+});
