@@ -31,7 +31,7 @@ async function dispatch(argv: readonly string[], env: Environment, io: Io): Prom
   const { command, action } = parseCommandLine(argv, io.cwd());
   if (action === 'version') return print(io, `tricorn ${version()} (node ${process.version})\n`);
   // Loaded only when asked for: the supervisor's memory is a budget.
-  if (action === 'help') return print(io, (await import('../src/config/help.ts')).renderHelp());
+  if (action === 'help') return print(io, await help());
   const loaded = loadConfig({ argv, env, cwd: io.cwd(), stdoutIsTTY: io.stdout.isTTY === true });
   if (action === 'print-config') return print(io, (await import('../src/config/help.ts')).renderPrintConfig(loaded));
   const sink = openSupervisorLog(loaded.config);
@@ -47,6 +47,14 @@ export async function selectMode(loaded: LoadedConfig, options: ServerOptions): 
   if (evented) return new (await import('../src/modes/evented.ts')).EventedServer(loaded, options);
   if (workers > 0) return new (await import('../src/modes/prefork.ts')).PreforkServer(loaded, options);
   return new (await import('../src/modes/threaded.ts')).ThreadedServer(loaded, options);
+}
+
+async function help(): Promise<string> {
+  const [{ renderHelp }, { signalHelp }] = await Promise.all([
+    import('../src/config/help.ts'),
+    import('../src/supervisor/signals.ts'),
+  ]);
+  return renderHelp(undefined, { 'Signals to the supervisor': signalHelp() });
 }
 
 function version(): string {

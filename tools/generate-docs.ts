@@ -8,6 +8,7 @@ import { format } from 'oxfmt';
 import { renderErrorsDoc } from '../src/config/error-docs.ts';
 import { renderSettingsDoc } from '../src/config/help.ts';
 import { renderValidator } from '../src/config/schema.ts';
+import { renderSignals } from '../src/supervisor/signals.ts';
 
 interface Row {
   /** Path from the root of the repository. */
@@ -22,6 +23,7 @@ const rows: readonly Row[] = [
   { file: 'src/config/generated/validator.ts', render: renderValidator },
   { file: 'docs/settings.md', render: renderSettingsDoc },
   { file: 'docs/errors.md', render: renderErrorsDoc },
+  { file: 'README.md', render: renderSignals, region: 'signals' },
 ];
 
 const root = new URL('../', import.meta.url);

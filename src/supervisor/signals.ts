@@ -10,7 +10,7 @@ interface SignalRow {
   readonly doc: string;
 }
 
-export const signalTable: readonly SignalRow[] = [
+const signalTable: readonly SignalRow[] = [
   { signal: 'SIGINT', action: 'stop', doc: 'stop gracefully; a second INT or TERM ends everything at once' },
   { signal: 'SIGTERM', action: 'stop', doc: 'the same' },
   { signal: 'SIGTTIN', action: 'scale-up', doc: 'one worker (prefork) or thread (threaded) more' },
@@ -18,6 +18,17 @@ export const signalTable: readonly SignalRow[] = [
   { signal: 'SIGQUIT', action: 'dump-stacks', doc: 'log the JavaScript stacks of supervisor, workers and threads' },
   { signal: 'SIGUSR1', action: 'log-statistics', doc: 'log statistics of every worker and thread' },
 ];
+
+/** The table in Markdown, for the README. */
+export function renderSignals(): string {
+  const rows = signalTable.map(({ signal, doc }) => `| ${signal.slice(3)} | ${doc} |`);
+  return ['| signal | what it does |', '| --- | --- |', ...rows].join('\n');
+}
+
+/** The table for `--help`. */
+export function signalHelp(): { name: string; summary: string }[] {
+  return signalTable.map(({ signal, doc }) => ({ name: signal.slice(3), summary: doc }));
+}
 
 export interface ReceivedSignal {
   readonly signal: NodeJS.Signals;
