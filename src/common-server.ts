@@ -14,24 +14,21 @@
  *   stopped   nothing is left. Final.
  */
 import { constants } from 'node:os';
-import { explicit } from './config/load.ts';
-import { settingKeys } from './config/settings.ts';
 import type { Config, LoadedConfig } from './config/config.ts';
 import { logError, toWireError, TricornError, type WireError } from './errors.ts';
 import type { Logger } from './log/supervisor-log.ts';
-import type { WorkerBoot } from './protocol.ts';
+import { bootMessage } from './supervisor/boot-message.ts';
 import { runHooks, type Hook } from './supervisor/hooks.ts';
-import { bindListener, localUrl, type Listener } from './supervisor/listener.ts';
+import { bindListener, describeUrl, localUrl, type Listener } from './supervisor/listener.ts';
 import { Pidfile } from './supervisor/pidfile.ts';
 import { logStacks, logSupervisorUsage, logUsage } from './supervisor/reports.ts';
 import { SignalQueue, type Action, type ReceivedSignal } from './supervisor/signals.ts';
-import { inheritedListeners, spawnWorker } from './supervisor/spawn-worker.ts';
+import { spawnWorker } from './supervisor/spawn-worker.ts';
 import { runTestFile } from './supervisor/test-run.ts';
+import { Ticker } from './supervisor/ticker.ts';
 import { WorkerHandle, type Exit } from './supervisor/worker-handle.ts';
 import { Workers } from './supervisor/workers.ts';
 
-/** How long the supervisor sleeps between two ticks when nothing wakes it, milliseconds. */
-const TICK_MS = 1000;
 /** A worker gets this much longer than its graceful_timeout, for its stop hooks, before it is killed, milliseconds. */
 const KILL_GRACE_MS = 5000;
 /**
@@ -83,14 +80,14 @@ export abstract class CommonServer {
   readonly #log: Logger;
   readonly #check: boolean;
   readonly #clock: () => number;
-  readonly #signals: SignalQueue;
+  readonly #ticker = new Ticker(() => this.#tick());
+  readonly #signals = new SignalQueue(() => this.#ticker.wake());
   readonly #hooks: Hook[] = [];
   readonly #finished: PromiseWithResolvers<number> = Promise.withResolvers<number>();
   readonly #tests = new AbortController();
   #state: State = 'new';
   #listeners: Listener[] = [];
   #exitCode = 0;
-  #tickIsDue = false;
   #startedAt = 0;
   #stopBy = 0;
   #echoUntil = 0;
@@ -101,9 +98,8 @@ export abstract class CommonServer {
     this.#log = log;
     this.#check = check;
     this.#clock = clock;
-    this.#signals = new SignalQueue(() => this.#wake());
     this.workers = new Workers({ log, clock, launch: (number) => this.#launch(number) });
-    this.workers.on('change', () => this.#wake());
+    this.workers.on('change', () => this.#ticker.wake());
     this.workers.on('fatal', (handle, error) => this.#onFatal(handle, error));
     this.workers.on('ready', (handle) => this.#onWorkerReady(handle));
     this.workers.on('gone', (handle, exit) => this.#onGone(handle, exit));
@@ -128,7 +124,6 @@ export abstract class CommonServer {
   /** Serves until a signal ends it. Resolves with the exit code that the process should have. */
   async run(): Promise<number> {
     const pidfile = new Pidfile(this.#check ? '' : this.config.pidfile);
-    const timer = setInterval(() => this.#wake(), TICK_MS);
     this.#signals.install();
     this.#startedAt = this.#clock();
     process.title = `tricorn: supervisor (${this.mode})`;
@@ -142,7 +137,7 @@ export abstract class CommonServer {
     } catch (error) {
       return this.#refuse(error);
     } finally {
-      clearInterval(timer);
+      this.#ticker.stop();
       pidfile.remove();
       this.#closeListeners();
       this.#signals.uninstall();
@@ -160,32 +155,22 @@ export abstract class CommonServer {
     for (const warning of this.#loaded.warnings) this.#log.warn(warning);
     if (this.#wanted().workers === 0) this.#log.warn('http_enable is false: no worker is started');
     this.#enter('booting');
-    this.#wake();
+    this.#ticker.start();
   }
 
-  /** The supervisor's whole work. Called when something happened, else every TICK_MS. */
+  /** The supervisor's whole work. */
   #tick(): void {
-    this.#handleSignals();
-    this.workers.reap();
-    this.workers.escalate();
-    this.workers.cull(this.#wanted().workers, this.#killTime());
-    this.workers.spawn(this.#wanted().workers);
-    this.#settle();
-  }
-
-  #wake(): void {
-    if (this.#tickIsDue) return;
-    this.#tickIsDue = true;
-    setImmediate(() => {
-      this.#tickIsDue = false;
-      if (this.#state === 'new' || this.#state === 'stopped') return;
-      try {
-        this.#tick();
-      } catch (error) {
-        // The service outlives a fault of its supervisor; the next tick sees the same facts again.
-        this.#log.error({ err: error }, 'The supervisor met an error of its own');
-      }
-    });
+    try {
+      this.#handleSignals();
+      this.workers.reap();
+      this.workers.escalate();
+      this.workers.cull(this.#wanted().workers, this.#killTime());
+      this.workers.spawn(this.#wanted().workers);
+      this.#settle();
+    } catch (error) {
+      // The service outlives a fault of its supervisor; the next tick sees the same facts again.
+      this.#log.error({ err: error }, 'The supervisor met an error of its own');
+    }
   }
 
   #handleSignals(): void {
@@ -242,26 +227,14 @@ export abstract class CommonServer {
     handle.kill();
   }
 
-  #launch(number: number): WorkerHandle {
-    const handle = new WorkerHandle(spawnWorker(this.#listeners), this.#bootMessage(number), this.#clock);
+  #launch(worker: number): WorkerHandle {
+    const role = this.mode === 'evented' ? 'evented' : 'http';
+    const whom = { role, worker, threads: this.#wanted().threads, generation: 1 } as const;
+    const boot = bootMessage(whom, this.#loaded, this.#listeners);
+    const handle = new WorkerHandle(spawnWorker(this.#listeners), boot, this.#clock);
     handle.on('usage', (usage) => logUsage(this.#log, handle, usage));
     handle.on('stacks', (loops) => logStacks(this.#log, handle, loops));
     return handle;
-  }
-
-  #bootMessage(worker: number): WorkerBoot {
-    return {
-      type: 'boot',
-      config: this.config,
-      appOptions: this.#loaded.app_options,
-      explicit: settingKeys.filter((key) => explicit(this.#loaded, key)),
-      role: this.mode === 'evented' ? 'evented' : 'http',
-      worker,
-      threads: this.#wanted().threads,
-      generation: 1,
-      address: this.#listeners[0]?.address ?? null,
-      listeners: inheritedListeners(this.#listeners),
-    };
   }
 
   /** A worker could not boot and says why; it ends by itself. */
@@ -285,7 +258,8 @@ export abstract class CommonServer {
   #onReady(form: string): void {
     this.#enter('serving');
     if (this.#check) return this.#onChecked(form);
-    const where = this.url ? ` on ${this.url}` : '';
+    const [listener] = this.#listeners;
+    const where = listener ? ` on ${describeUrl(listener.address)}` : '';
     this.#log.info(`Ready: ${this.describe()}, ${form}${where}`);
     if (this.config.test_file !== '' && this.url) void this.#runTests(this.url);
     else if (this.config.stop_after_init) this.#stop(0);
@@ -317,7 +291,7 @@ export abstract class CommonServer {
     // The last descriptor but those of the workers, who close theirs as they drain: then the kernel refuses.
     this.#closeListeners();
     this.workers.drainAll(this.#killTime());
-    this.#wake();
+    this.#ticker.wake();
   }
 
   #bootError(reason: string): WireError {

@@ -48,8 +48,15 @@ export function formatAddress({ address, port }: { address: string; port: number
   return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** The URL to try from this machine: a wildcard address is shown as its loopback. */
+/** What a wildcard address is reached by from this machine. */
+const LOOPBACKS: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+
+/** The URL to try from this machine. */
 export function localUrl({ address, port }: { address: string; port: number }): string {
-  const loopback: Record<string, string> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
-  return `http://${formatAddress({ address: loopback[address] ?? address, port })}`;
+  return `http://${formatAddress({ address: LOOPBACKS[address] ?? address, port })}`;
+}
+
+/** The URL, and whether it is one of many, for the log. */
+export function describeUrl(address: { address: string; port: number }): string {
+  return localUrl(address) + (address.address in LOOPBACKS ? ' and every other address of this machine' : '');
 }

@@ -34,6 +34,8 @@ export interface LogLine {
 type Match = RegExp | ((line: LogLine) => boolean);
 
 export interface StartOptions {
+  /** What is run instead of the command. */
+  readonly program?: string;
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   /** In a process group of its own, to send it what a terminal would. */
@@ -50,9 +52,9 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
   readonly ended: Promise<[number | null, NodeJS.Signals | null]>;
 
   /** `env -u`: tap puts its module hooks into every child's NODE_OPTIONS; a user's server has none. */
-  constructor(t: Test, args: readonly string[], { cwd, env, detached = false }: StartOptions = {}) {
+  constructor(t: Test, args: readonly string[], { program = BIN, cwd, env, detached = false }: StartOptions = {}) {
     super();
-    const command = ['-u', 'NODE_OPTIONS', process.execPath, BIN, ...args];
+    const command = ['-u', 'NODE_OPTIONS', process.execPath, '--conditions=tricorn-source', program, ...args];
     this.child = spawn('env', command, {
       cwd,
       env: { ...process.env, ...env },

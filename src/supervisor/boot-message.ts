@@ -1,0 +1,21 @@
+/** What a new worker is told: the supervisor's first message to it. */
+import type { LoadedConfig } from '../config/config.ts';
+import { explicit } from '../config/load.ts';
+import { settingKeys } from '../config/settings.ts';
+import type { WorkerBoot } from '../protocol.ts';
+import type { Listener } from './listener.ts';
+import { inheritedListeners } from './spawn-worker.ts';
+
+type Whom = Pick<WorkerBoot, 'role' | 'worker' | 'threads' | 'generation'>;
+
+export function bootMessage(whom: Whom, loaded: LoadedConfig, listeners: readonly Listener[]): WorkerBoot {
+  return {
+    type: 'boot',
+    ...whom,
+    config: loaded.config,
+    appOptions: loaded.app_options,
+    explicit: settingKeys.filter((key) => explicit(loaded, key)),
+    address: listeners[0]?.address ?? null,
+    listeners: inheritedListeners(listeners),
+  };
+}
