@@ -176,6 +176,22 @@ function stopping(start: Start, mode: Mode): void {
     );
   });
 
+  t.test('a loop that is blocked does not hold the stop for ever', async (t) => {
+    const server = await start(t, ['--graceful-timeout=0.1']);
+    await HeldRequest.begin(`${server.url}/block`);
+    server.kill('SIGTERM');
+    t.strictSame(await server.ended, [0, null]);
+    t.ok(server.lines.some(({ msg }) => /did not end in time: (killed|ended)/.test(msg)));
+  });
+
+  t.test('a stop while the app still boots', async (t) => {
+    const args = [fixture('never-ready.ts'), ...modes[mode], '--http-interface=127.0.0.1', '--http-port=0'];
+    const server = new Tricorn(t, [...args, '--graceful-timeout=0.1', '--log-level=debug']);
+    await server.line(/^worker 1 .* starts/);
+    server.kill('SIGTERM');
+    t.strictSame(await server.ended, [0, null]);
+  });
+
   t.test('when the supervisor is killed, its workers end, even one that is blocked', async (t) => {
     const server = await start(t);
     const workers = server.workers();
