@@ -118,7 +118,7 @@ export interface WireError {
   readonly message: string;
   readonly hint: string;
   readonly exitCode: number;
-  /** The stack of the innermost cause: where the user has to look. '' where it would tell nothing. */
+  /** The stack of the cause, and of its causes: where the user has to look. '' where it would tell nothing. */
   readonly stack: string;
 }
 
@@ -152,7 +152,8 @@ export function logError(log: Logger, { code, message, hint, stack }: WireError,
 
 function stackOf(error: unknown): string {
   if (!(error instanceof Error)) return `thrown: ${inspect(error)}`;
-  return error.stack ?? String(error);
+  const own = error.stack ?? String(error);
+  return error.cause === undefined ? own : `${own}\nCaused by: ${stackOf(error.cause)}`;
 }
 
 function fillIn(template: string, values: Values): string {

@@ -6,10 +6,11 @@
  * loop which runs the app, so that it answers while that loop is blocked and ends when the supervisor is gone.
  */
 import type { AddressInfo } from 'node:net';
+import { StringDecoder } from 'node:string_decoder';
 import type { Config } from './config/config.ts';
 import type { WireError } from './errors.ts';
 
-export type Role = 'http' | 'evented' | 'cron';
+type Role = 'http' | 'evented' | 'cron';
 
 /** Descriptors after stdin, stdout, stderr and the IPC channel, fixed by the order of `stdio` in spawn-worker. */
 export const LIFELINE_FD = 4;
@@ -86,6 +87,17 @@ export type FromWorker =
   | { readonly type: 'fatal'; readonly error: WireError }
   | WorkerUsage;
 
+/**
+ * The channel is the app's, too: what it sends by process.send(), for example 'ready' for PM2, is not for us, and must
+ * not be able to throw in the supervisor.
+ */
+export function isFromWorker(message: unknown): message is FromWorker {
+  const { type, form, error, loops } = (message ?? {}) as Readonly<Record<string, unknown>>;
+  if (type === 'ready') return typeof form === 'string';
+  if (type === 'fatal') return typeof error === 'object' && error !== null;
+  return type === 'usage' && Array.isArray(loops);
+}
+
 /** Over the lifeline, one JSON object a line. */
 export type ToLifeline = { readonly type: 'stacks' };
 export type FromLifeline = { readonly type: 'stacks'; readonly loops: readonly LoopStack[] };
@@ -101,9 +113,10 @@ export type FromThread =
 
 /** Decodes a stream of JSON lines; feed it chunks as they come, it yields whole messages. */
 export function lineDecoder<Message>(onMessage: (message: Message) => void): (chunk: Buffer) => void {
+  const decoder = new StringDecoder();
   let rest = '';
   return (chunk) => {
-    const lines = (rest + chunk.toString()).split('\n');
+    const lines = (rest + decoder.write(chunk)).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) onMessage(JSON.parse(line) as Message);
   };

@@ -2,7 +2,7 @@
 export type Hook = () => unknown;
 
 /**
- * Runs the hooks in the order given, within `limitMs` all together.
+ * Runs the hooks one after the other, within `limitMs` all together; those left by then are started, but not waited for.
  *
  * @returns what went wrong, for the log
  */
@@ -13,7 +13,6 @@ export async function runHooks(hooks: readonly Hook[], limitMs: number): Promise
     try {
       if ((await Promise.race([hook(), limit])) === TIMED_OUT) {
         errors.push(new Error(`a stop hook did not end within ${limitMs} ms`));
-        break;
       }
     } catch (error) {
       errors.push(error);

@@ -28,8 +28,14 @@ export class Pidfile {
     }
   }
 
+  /** A file that cannot be removed is stale from now on, and the next start takes it over. */
   remove(): void {
-    if (this.#path !== '' && this.#read() === process.pid) rmSync(this.#path, { force: true });
+    if (this.#path === '' || this.#read() !== process.pid) return;
+    try {
+      rmSync(this.#path, { force: true });
+    } catch {
+      // The folder was taken away or made read-only: no reason to end otherwise than asked.
+    }
   }
 
   #read(): number | undefined {

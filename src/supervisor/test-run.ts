@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 /**
  * Runs `node --test FILE` with TRICORN_URL in its environment.
  *
- * @returns its exit code; 128 + signal where a signal ended it, as a shell has it
+ * @returns its exit code; 1 where it could not be run or a signal ended it
  */
 export function runTestFile(file: string, url: string, signal: AbortSignal): Promise<number> {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;

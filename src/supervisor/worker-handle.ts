@@ -13,6 +13,7 @@ import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import {
   encodeLine,
+  isFromWorker,
   LIFELINE_FD,
   lineDecoder,
   type FromLifeline,
@@ -106,7 +107,9 @@ export class WorkerHandle extends EventEmitter<Events> {
   }
 
   #listen(): void {
-    this.#worker.on('message', (message: FromWorker) => this.#onMessage(message));
+    this.#worker.on('message', (message: unknown) => {
+      if (isFromWorker(message)) this.#onMessage(message);
+    });
     this.#worker.on('error', () => {
       // A broken channel shows as an exit, too; a fork that failed has no process that could exit.
       if (this.pid === 0) this.#onExit(null, null);

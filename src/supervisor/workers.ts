@@ -120,7 +120,14 @@ export class Workers extends EventEmitter<Events> {
     const now = this.#clock();
     const wait = this.#slot(number).backoff.next(readyAt === undefined ? 0 : now - readyAt);
     this.#slot(number).notBefore = now + wait;
-    setTimeout(() => this.emit('change'), wait).unref();
+    this.#changeAt(now + wait);
+  }
+
+  /** Timers count whole milliseconds from when their loop last turned: one that comes too early is set again. */
+  #changeAt(moment: number): void {
+    const left = moment - this.#clock();
+    if (left <= 0) this.emit('change');
+    else setTimeout(() => this.#changeAt(moment), Math.ceil(left)).unref();
   }
 
   #slot(number: number): Slot {

@@ -27,6 +27,8 @@ export class HttpWorker {
   #drainIsDue = false;
   #acceptors: Server[] = [];
 
+  /** The last order for a number of threads: it may come before the engine is loaded. */
+  #threads: number | undefined;
   #loaded: Engine | undefined;
 
   constructor(boot: WorkerBoot, log: Log, loadEngine: () => Promise<Engine>) {
@@ -42,6 +44,7 @@ export class HttpWorker {
     try {
       await this.#claim();
       this.#loaded = await this.#loadEngine();
+      if (this.#threads !== undefined) this.#engine.resize(this.#threads);
       await this.#engine.load();
       this.#state = 'starting';
       await this.#engine.start();
@@ -78,8 +81,13 @@ export class HttpWorker {
 
   #onMessage(message: ToWorker): void {
     if (message.type === 'drain') this.#onDrain();
-    else if (message.type === 'threads') this.#loaded?.resize(message.count);
+    else if (message.type === 'threads') this.#resize(message.count);
     else if (message.type === 'usage') void this.#tellUsage();
+  }
+
+  #resize(threads: number): void {
+    this.#threads = threads;
+    this.#loaded?.resize(threads);
   }
 
   #onDrain(): void {

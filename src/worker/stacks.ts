@@ -122,7 +122,7 @@ async function pausedStack(inspected: Inspected): Promise<Stack> {
   const frames = await within(IDLE_AFTER_MS, paused.promise);
   // Disabling takes back a pause that has not happened, too: an idle loop must not stop at its next request.
   await within(IDLE_AFTER_MS, inspected.send('Debugger.disable'));
-  return { frames: frames === TIMED_OUT ? [] : frames.map((frame) => formatFrame(frame, inspected.scripts)) };
+  return { frames: frames === TIMED_OUT ? [] : describeFrames(frames, inspected.scripts) };
 }
 
 const TIMED_OUT: unique symbol = Symbol('timed out');
@@ -135,6 +135,12 @@ async function within<T>(ms: number, promise: Promise<T>): Promise<T | typeof TI
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Where nothing but Node's own code runs, such as the wake that was asked for, the loop is as good as idle. */
+function describeFrames(frames: Frames, scripts: Scripts): string[] {
+  const lines = frames.map((frame) => formatFrame(frame, scripts));
+  return lines.every((line) => line.includes('(node:')) ? [] : lines;
 }
 
 function formatFrame({ functionName, url, location }: Debugger.CallFrame, scripts: Scripts): string {

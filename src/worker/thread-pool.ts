@@ -60,6 +60,7 @@ export class ThreadPool implements Engine {
 
   async drain(): Promise<void> {
     // What waits for a thread must get one before all of them go.
+    if (this.#waiting.length > 0 && this.#threads.size === 0) this.#spawn(1);
     while (this.#waiting.length > 0 && this.#threads.size > 0) await this.#firstReady();
     this.#draining = true;
     const exits = [...this.#threads].map((thread) => once(thread, 'exit'));
@@ -139,14 +140,18 @@ export class ThreadPool implements Engine {
   }
 }
 
-/** Resolves when the thread is ready, rejects with the reason why it will not be. */
+/** Resolves when the thread is ready or no longer wanted, rejects with the reason why it will not be. */
 function readiness(thread: PoolThread, app: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const failed = (cause: unknown): void => reject(new TricornError('TRC_APP_BOOT', { app }, { cause }));
   thread.once('ready', resolve);
   thread.once('fatal', (error: WireError) => reject(new RemoteError(error)));
   thread.once('uncaught', failed);
-  thread.once('exit', (code) => failed(new Error(`${thread.name} ended by exit code ${code}`)));
+  thread.once('exit', (code, expected) => {
+    // One that was told to go while the boot still ran is not missed.
+    if (expected) resolve();
+    else failed(new Error(`${thread.name} ended by exit code ${code}`));
+  });
   return promise;
 }
 

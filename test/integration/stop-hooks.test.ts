@@ -25,9 +25,9 @@ for (const [mode, flags] of Object.entries(modes)) {
     const notes = readFileSync(journal, 'utf8').trim().split('\n');
     t.match(notes, [new RegExp(`^first stopping tricorn: supervisor .${mode}`), 'third']);
     const failures = server.lines.filter(({ msg }) => msg === 'A stop hook of the supervisor failed');
-    t.match(
-      failures.map(({ err }) => (err as { message: string }).message).toSorted(),
-      [/did not end within \d+ ms/, 'the second hook fails'],
-    );
+    t.match(failures.map(({ err }) => (err as { message: string }).message).toSorted(), [
+      /did not end within \d+ ms/,
+      'the second hook fails',
+    ]);
   });
 }

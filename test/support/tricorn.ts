@@ -163,5 +163,16 @@ export function statusOf(pid: number): { state: string; parent: number } {
 
 /** Resolves when the process is gone: polls, for the kernel tells only a parent. */
 export async function gone(pid: number): Promise<void> {
-  while (!['', 'Z'].includes(statusOf(pid).state)) await new Promise((resolve) => setImmediate(resolve));
+  while (!isGone(pid)) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A zombie holds nothing any more, once its last thread has ended. */
+function isGone(pid: number): boolean {
+  const { state } = statusOf(pid);
+  if (state !== 'Z') return state === '';
+  try {
+    return readdirSync(`/proc/${pid}/task`).length <= 1;
+  } catch {
+    return true;
+  }
 }

@@ -250,9 +250,6 @@ t.test('nothing but the input is asked: parallelism has the only default of its 
 t.test('a test_file needs the server', async (t) => {
   const folder = t.testdir({ 'app.ts': '', 'smoke.test.ts': '' });
   const argv = ['app.ts', '--test-file=smoke.test.ts'];
-  t.match(
-    mistakes(folder, { argv: [...argv, '--no-http'] }),
-    [/^--test-file=.*http_enable = false/],
-  );
+  t.match(mistakes(folder, { argv: [...argv, '--no-http'] }), [/^--test-file=.*http_enable = false/]);
   t.equal(load(folder, { argv }).config.test_file, join(folder, 'smoke.test.ts'));
 });

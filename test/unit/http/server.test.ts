@@ -29,7 +29,7 @@ t.test('headersTimeout holds on a server that never listens', async (t) => {
 });
 
 t.test('and on a plain http.Server that the app made', async (t) => {
-  const server = http.createServer({ connectionsCheckingInterval: 100 });
+  const server = http.createServer();
   setTimeouts(server, SHORT);
   armTimeouts(server);
   t.match(await slowClient(server), /^HTTP\/1.1 408 /);

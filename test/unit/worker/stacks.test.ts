@@ -1,0 +1,135 @@
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import t, { type Test } from 'tap';
+import { threadStacks } from '../../../src/worker/stacks.ts';
+import { runModule } from '../supervisor/support.ts';
+
+const WATCHER = JSON.stringify(join(import.meta.dirname, 'watching-thread.ts'));
+
+/**
+ * A process whose main thread goes on as `main` says while a thread beside it takes its stack `times` times. The shared
+ * `done` counts those that are through.
+ */
+async function stacksOfMain(t: Test, main: string, times = 1): Promise<{ frames: string[] }[]> {
+  const script = `
+    import { Worker } from 'node:worker_threads';
+    const done = new Int32Array(new SharedArrayBuffer(4));
+    const watcher = new Worker(${WATCHER}, { execArgv: [], workerData: { done, times: ${times} } });
+    await new Promise((resolve) => watcher.once('message', resolve));
+    const through = new Promise((resolve) => watcher.on('message', (message) => message === 'through' && resolve()));
+    watcher.postMessage('begin');
+    ${main}
+    await through;
+    process.exit();`;
+  const output = await runModule(t, script);
+  return output
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { frames: string[] });
+}
+
+t.test('a blocked main thread: its frames, the innermost first, with file and place', async (t) => {
+  const [stack] = await stacksOfMain(
+    t,
+    `function spin() { while (Atomics.load(done, 0) === 0); }
+     function handle() { spin(); }
+     handle();`,
+  );
+  const [first, second] = stack?.frames ?? [];
+  t.match(first, /^ {4}at spin \(\S+:\d+:\d+\)$/);
+  t.match(second, /^ {4}at handle \(\S+:\d+:\d+\)$/);
+});
+
+t.test('it may be asked again, and the main thread goes on', async (t) => {
+  const stacks = await stacksOfMain(
+    t,
+    `function spin() { while (Atomics.load(done, 0) < 3); }
+     spin();`,
+    3,
+  );
+  t.equal(stacks.length, 3);
+  for (const { frames } of stacks) t.match(frames[0], /at spin/);
+});
+
+t.test('an idle main thread has no frames, and does not stop at its next work', async (t) => {
+  const stacks = await stacksOfMain(
+    t,
+    `await through;
+     console.log(JSON.stringify({ frames: ['it went on'] }));`,
+  );
+  t.same(stacks, [{ frames: [] }, { frames: ['it went on'] }]);
+});
+
+interface Spinning {
+  readonly thread: Worker;
+  readonly stop: () => void;
+}
+
+/** A thread that blocks itself until stop(), in functions of the given name. */
+async function startSpinning(t: Test, name: string, functionName: string): Promise<Spinning> {
+  const stopped = new Int32Array(new SharedArrayBuffer(4));
+  const script = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    parentPort.postMessage('spins');
+    (function ${functionName}() { while (Atomics.load(workerData, 0) === 0); })();`;
+  const thread = new Worker(script, { eval: true, name, workerData: stopped });
+  t.teardown(() => thread.terminate());
+  await once(thread, 'message');
+  return { thread, stop: () => void Atomics.store(stopped, 0, 1) };
+}
+
+/** A thread that waits for messages and answers each. */
+async function startIdle(t: Test, name: string): Promise<Worker> {
+  const script = `
+    const { parentPort } = require('node:worker_threads');
+    parentPort.on('message', (message) => parentPort.postMessage(message));
+    parentPort.postMessage('up');`;
+  const thread = new Worker(script, { eval: true, name });
+  t.teardown(() => thread.terminate());
+  await once(thread, 'message');
+  return thread;
+}
+
+t.test('blocked threads: each by its name, also where a name has brackets', async (t) => {
+  const one = await startSpinning(t, 'thread 1', 'spinOne');
+  const two = await startSpinning(t, '[x] thread 2', 'spinTwo');
+  const stacks = await threadStacks(() => {});
+  t.match(stacks.get('thread 1')?.frames[0], /^ {4}at spinOne \(.+:\d+:\d+\)$/);
+  t.match(stacks.get('[x] thread 2')?.frames[0], /^ {4}at spinTwo \(/);
+  const ended = [one, two].map(({ thread }) => once(thread, 'exit'));
+  one.stop();
+  two.stop();
+  t.same(await Promise.all(ended), [[0], [0]], 'they go on where they were');
+});
+
+t.test('an idle thread beside a blocked one has no frames, and answers afterwards', async (t) => {
+  await startSpinning(t, 'busy', 'spin');
+  const idle = await startIdle(t, 'idle');
+  const waked: string[] = [];
+  const wake = (name: string): void => {
+    waked.push(name);
+    if (name === 'idle') idle.postMessage('wake');
+  };
+  const stacks = await threadStacks(wake);
+  t.same(stacks.get('idle'), { frames: [] });
+  t.match(stacks.get('busy')?.frames[0], /at spin /);
+  t.same(waked.toSorted(), ['busy', 'idle'], 'each was waked');
+  const answer = new Promise((resolve) => idle.on('message', (message) => message === 'after' && resolve(message)));
+  idle.postMessage('after');
+  t.equal(await answer, 'after');
+});
+
+t.test('without threads there are none', async (t) => {
+  t.equal((await threadStacks(() => {})).size, 0);
+});
+
+t.test('two that ask at once both get an answer', async (t) => {
+  const { stop, thread } = await startSpinning(t, 'busy', 'spin');
+  const [one, other] = await Promise.all([threadStacks(() => {}), threadStacks(() => {})]);
+  t.match(one.get('busy')?.frames[0], /at spin /);
+  t.match(other.get('busy')?.frames[0], /at spin /);
+  const ended = once(thread, 'exit');
+  stop();
+  t.same(await ended, [0]);
+});
