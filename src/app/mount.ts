@@ -11,7 +11,7 @@ import { watchListens } from './listens.ts';
 import { type Namespace, recognise, type Recognised } from './recognise.ts';
 import { stopWithin } from './stop.ts';
 
-export type { FormMount, MountContext } from './context.ts';
+export type { MountContext } from './context.ts';
 
 /** An app that is loaded and can be started. */
 export interface MountedApp {

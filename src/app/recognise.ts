@@ -29,7 +29,7 @@ export interface FetchEnvironment {
 export type FetchFunction = (request: Request, env: FetchEnvironment) => Response | Promise<Response>;
 
 /** The forms of app that Tricorn serves, with what it needs of each. */
-export type Form =
+type Form =
   | {
       readonly form: 'fastify plugin';
       readonly value: AppPlugin;

@@ -15,7 +15,7 @@ export async function stopWithin(limitMs: number, steps: readonly Step[]): Promi
   for (const [name, run] of steps) {
     const result = await Promise.race([settle(run, errors), limit.promise]);
     if (result === 'late') {
-      errors.push(new Error(`${name} was not done within ${limitMs / 1000} s`));
+      errors.push(new Error(`${name} was not done within ${Number((limitMs / 1000).toFixed(2))} s`));
       break;
     }
   }

@@ -68,7 +68,7 @@ export function installProxy(server: http.Server, trust: Trust): void {
 }
 
 /** Rewrites the proxy headers of one request to the truth, and remembers the client. */
-export function normaliseRequest(req: http.IncomingMessage, trust: Trust): void {
+function normaliseRequest(req: http.IncomingMessage, trust: Trust): void {
   const peer = plainAddress(req.socket.remoteAddress);
   const client = peer !== undefined && trust(peer) ? findClient(peer, hopsOf(req.headers), trust) : undefined;
   if (client !== undefined) clients.set(req, client);

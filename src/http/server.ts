@@ -98,6 +98,17 @@ export function setTimeouts(server: http.Server, timeouts: Timeouts): void {
 
 /** Makes the timeouts hold on a server that never listens. */
 export function armTimeouts(server: http.Server): void {
-  if (server instanceof DetachedServer) server.arm();
-  else server.emit('listening');
+  if (server instanceof DetachedServer) {
+    server.arm();
+    return;
+  }
+  lookOften(server);
+  server.emit('listening');
+}
+
+/** A server that the app made looks for late clients every 30 s, whatever its timeouts. Node reads this when it arms. */
+function lookOften(server: http.Server & { connectionsCheckingInterval?: number }): void {
+  const { headersTimeout: headers, requestTimeout: request, keepAliveTimeout: keepAlive } = server;
+  const ours = checkingInterval({ headers, request, keepAlive });
+  server.connectionsCheckingInterval = Math.min(server.connectionsCheckingInterval ?? ours, ours);
 }

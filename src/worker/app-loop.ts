@@ -5,7 +5,7 @@
  * States: serving -> draining (by drain()) -> drained. While draining, every answer says `Connection: close`, and
  * idle connections are left open until they have sent one more request, because it may be on its way already.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { mountApp, type MountedApp } from '../app/mount.ts';
 import { accessLog, type AccessLog } from '../http/access-log.ts';
@@ -18,6 +18,13 @@ import { LoopGauge } from './loop-gauge.ts';
 /** The stop hooks get at least this much, however long the drain took, milliseconds. */
 const LEAST_HOOK_MS = 2000;
 
+/** Kept on the response and on its socket: a symbol costs less per request than a Map, and is in nobody's way. */
+const BEGUN = Symbol('performance.now() when the request began');
+const CURRENT = Symbol('the newest response that is not finished');
+
+type TrackedResponse = ServerResponse & { [BEGUN]?: number };
+type TrackedSocket = Socket & { [CURRENT]?: ServerResponse | undefined };
+
 export class AppLoop {
   readonly form: string;
   readonly #boot: LoopBoot;
@@ -25,9 +32,9 @@ export class AppLoop {
   readonly #log: Log;
   readonly #counters: LoopCounters;
   readonly #gauge: LoopGauge = new LoopGauge();
-  readonly #sockets = new Set<Socket>();
-  /** The requests in flight, and when each began (performance.now()). */
-  readonly #inflight = new Map<ServerResponse, number>();
+  readonly #sockets = new Set<TrackedSocket>();
+  /** One listener for all responses: a closure for each would cost more than all the rest. */
+  readonly #onClose: (this: ServerResponse) => void;
   readonly #logAccess: AccessLog | undefined;
   readonly #emptied: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #draining = false;
@@ -39,8 +46,12 @@ export class AppLoop {
     this.#log = log;
     this.#counters = counters;
     if (boot.config.access_log) this.#logAccess = accessLog({ log, format: boot.config.log_format, clientAddress });
+    const ended = (response: ServerResponse): void => this.#onResponseEnd(response);
+    this.#onClose = function (this: ServerResponse) {
+      ended(this);
+    };
     // Before the app's own listener: it may answer at once.
-    app.server.prependListener('request', (request, response) => this.#onRequest(request, response));
+    app.server.prependListener('request', (request, response) => this.#onRequest(request.socket, response));
   }
 
   /** Loads the app. Nothing of it has started; start() does. @throws TricornError TRC_APP_* */
@@ -83,7 +94,7 @@ export class AppLoop {
     const begun = performance.now();
     const limit = this.#boot.config.graceful_timeout * 1000;
     this.#draining = true;
-    for (const response of this.#inflight.keys()) sayClose(response);
+    for (const { [CURRENT]: response } of this.#sockets) if (response) sayClose(response);
     const timer = setTimeout(() => this.#cut(), limit);
     this.#checkEmpty();
     await this.#emptied.promise;
@@ -104,18 +115,20 @@ export class AppLoop {
     };
   }
 
-  #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    this.#inflight.set(response, performance.now());
+  #onRequest(socket: TrackedSocket, response: TrackedResponse): void {
+    response[BEGUN] = performance.now();
+    // Of pipelined requests the newest: it is the one whose answer may say that the connection closes.
+    socket[CURRENT] = response;
     this.#counters.requestBegins();
     if (this.#draining) sayClose(response);
-    response.once('close', () => this.#onResponseEnd(request, response));
+    response.on('close', this.#onClose);
   }
 
-  #onResponseEnd(request: IncomingMessage, response: ServerResponse): void {
-    const begun = this.#inflight.get(response) ?? 0;
-    this.#inflight.delete(response);
+  #onResponseEnd(response: TrackedResponse): void {
+    const socket: TrackedSocket = response.req.socket;
+    if (socket[CURRENT] === response) socket[CURRENT] = undefined;
     this.#counters.requestEnds();
-    this.#logAccess?.(request, response, begun);
+    this.#logAccess?.(response.req, response, response[BEGUN] ?? 0);
   }
 
   #checkEmpty(): void {
@@ -125,10 +138,14 @@ export class AppLoop {
   /** graceful_timeout is over: says what is lost, and cuts it. */
   #cut(): void {
     const now = performance.now();
-    const cut = [...this.#inflight].map(([{ req }, begun]) => {
+    const responses = Array.from(this.#sockets, ({ [CURRENT]: response }) => response).filter(
+      (one) => one !== undefined,
+    );
+    const cut = responses.map((response: TrackedResponse) => {
+      const { req, [BEGUN]: begun = now } = response;
       return `${req.method} ${req.url} (${((now - begun) / 1000).toFixed(1)} s)`;
     });
-    const idle = this.#sockets.size - new Set([...this.#inflight.keys()].map(({ socket }) => socket)).size;
+    const idle = this.#sockets.size - responses.length;
     const { graceful_timeout } = this.#boot.config;
     this.#log.log.warn({ cut, idle }, `graceful_timeout = ${graceful_timeout} s is over: connections are cut`);
     for (const socket of this.#sockets) socket.destroy();

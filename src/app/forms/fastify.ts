@@ -2,6 +2,8 @@
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { types } from 'node:util';
+import type { Logger } from 'pino';
+import { makeChildrenLazy } from '../../log/lazy-child.ts';
 import type http from 'node:http';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import type fastify from 'fastify';
@@ -38,6 +40,7 @@ export async function mountPlugin(app: PluginForm, context: MountContext): Promi
   const announce = (emit: () => void): void => quietly(instance.log, emit);
   const instance: FastifyInstance = module.fastify(fastifyOptions(module, app.options, context, announce));
   if (module.LogController === undefined) logErrors(instance);
+  if (!bringsLogger(app.options)) makeChildrenLazy(instance.log as Logger);
   const options: Record<string, unknown> = { ...app.options, ...context.app_options };
   const plugin = types.isAsyncFunction(app.value) ? app.value : guarded(app.value);
   // fastify-plugin's documented mark, without the dependency: the plugin's decorators reach the root.
@@ -175,10 +178,13 @@ function quietly(log: FastifyInstance['log'], emit: () => void): void {
   }
 }
 
+function bringsLogger({ logger, loggerInstance }: AppServerOptions): boolean {
+  return logger !== undefined || loggerInstance !== undefined;
+}
+
 /** Tricorn's logger, unless the app brings one; without Fastify's two lines per request, for there is an access log. */
 function logging(module: FastifyModule, asked: AppServerOptions, context: MountContext): FastifyServerOptions {
-  const logger =
-    asked.logger === undefined && asked.loggerInstance === undefined ? { loggerInstance: context.log } : {};
+  const logger = bringsLogger(asked) ? {} : { loggerInstance: context.log };
   if (asked.logController !== undefined || 'disableRequestLogging' in asked) return logger;
   // Older ones have no LogController; their errors are logged by logErrors().
   if (module.LogController === undefined) return { ...logger, ...OLD_QUIET };
