@@ -1,0 +1,64 @@
+/** What the benchmark must show: Tricorn's published budget. */
+import { cpuRatio, idleFigures } from './figures.ts';
+import type { LoadName } from './load.ts';
+import type { Measured } from './measure.ts';
+import type { TargetName } from './targets.ts';
+
+export interface Verdict {
+  readonly text: string;
+  readonly figure: string;
+  readonly limit: string;
+  readonly met: boolean;
+}
+
+interface CpuGoal {
+  readonly target: TargetName;
+  readonly base: TargetName;
+  readonly load: LoadName;
+  readonly most: number;
+}
+
+const cpuGoals: readonly CpuGoal[] = [
+  { target: 'evented', base: 'bare', load: 'keepAlive', most: 1.05 },
+  { target: 'prefork', base: 'bare', load: 'keepAlive', most: 1.1 },
+  { target: 'threaded', base: 'bare', load: 'keepAlive', most: 1.1 },
+  { target: 'prefork', base: 'cluster', load: 'perRequest', most: 0.45 },
+  { target: 'threaded', base: 'cluster', load: 'perRequest', most: 0.6 },
+];
+
+const SUPERVISED = ['evented', 'prefork', 'threaded'] as const satisfies readonly TargetName[];
+const SUPERVISOR_MOST = 60e6;
+
+const shown: Readonly<Partial<Record<TargetName, string>>> = {
+  bare: 'bare Fastify',
+  cluster: "node:cluster's round robin",
+};
+const shownLoad: Readonly<Record<LoadName, string>> = {
+  keepAlive: 'keep-alive',
+  perRequest: 'one request per connection',
+};
+
+export function judge(measured: Measured): Verdict[] {
+  return [...cpuGoals.map((goal) => judgeCpu(measured, goal)), judgeSupervisor(measured)];
+}
+
+function judgeCpu(measured: Measured, { target, base, load, most }: CpuGoal): Verdict {
+  const ratio = cpuRatio(measured, target, base, load)?.median ?? Number.NaN;
+  return {
+    text: `CPU per request, ${shownLoad[load]}: ${target} / ${shown[base] ?? base}`,
+    figure: ratio.toFixed(2),
+    limit: most.toFixed(2),
+    // Judged as it is shown: a third digit says nothing on such a machine.
+    met: Number(ratio.toFixed(2)) <= most,
+  };
+}
+
+function judgeSupervisor(measured: Measured): Verdict {
+  const rss = Math.max(...SUPERVISED.map((target) => idleFigures(measured, target).first));
+  return {
+    text: 'RSS of the supervisor, compiled and idle, in the mode with the largest',
+    figure: `${(rss / 1e6).toFixed(1)} MB`,
+    limit: `${SUPERVISOR_MOST / 1e6} MB`,
+    met: rss <= SUPERVISOR_MOST,
+  };
+}

@@ -1,0 +1,19 @@
+/** The app on Fastify in two processes of node:cluster, by its default: the primary accepts, and hands on in turn. */
+import cluster from 'node:cluster';
+import fastify from 'fastify';
+import app from './app.ts';
+
+const WORKERS = 2;
+
+if (cluster.isPrimary) {
+  let listening = 0;
+  cluster.on('listening', (_worker, { port }) => {
+    listening += 1;
+    if (listening === WORKERS) process.stdout.write(`Ready on http://127.0.0.1:${port}\n`);
+  });
+  for (let worker = 0; worker < WORKERS; worker += 1) cluster.fork();
+} else {
+  const server = fastify({ logger: false });
+  await server.register(app);
+  await server.listen({ host: '127.0.0.1', port: 0 });
+}
