@@ -48,7 +48,11 @@ function onDrain(): void {
 }
 
 async function drain(loop: AppLoop): Promise<void> {
-  await loop.drain();
+  try {
+    await loop.drain();
+  } catch (error) {
+    log.log.error({ err: error }, 'The drain met an error');
+  }
   log.close();
   process.exit(0);
 }

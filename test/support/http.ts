@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
+import { Readable } from 'node:stream';
 
 export interface Answer {
   readonly status: number;
@@ -13,6 +14,18 @@ export interface Answer {
 export async function get(url: string, options: http.RequestOptions = {}): Promise<Answer> {
   const request = http.request(url, { agent: false, ...options });
   request.end();
+  return answerOf(request);
+}
+
+/** A POST on a connection of its own. A stream as body is sent in chunks, without Content-Length. */
+export async function post(
+  url: string,
+  body: string | Uint8Array | Readable,
+  headers: http.OutgoingHttpHeaders = {},
+): Promise<Answer> {
+  const request = http.request(url, { method: 'POST', agent: false, headers });
+  if (body instanceof Readable) body.pipe(request);
+  else request.end(body);
   return answerOf(request);
 }
 
@@ -73,12 +86,14 @@ export class HeldRequest {
 /** A connection on which requests are written by hand. */
 export class RawConnection {
   readonly socket: net.Socket;
+  /** Resolves when the connection has ended, however it did. */
   readonly closed: Promise<unknown>;
   #text = '';
 
   private constructor(socket: net.Socket) {
     this.socket = socket;
-    this.closed = once(socket, 'close');
+    // Not once(): that rejects when a reset comes first.
+    this.closed = new Promise((resolve) => socket.on('close', resolve));
     socket.on('data', (chunk) => (this.#text += chunk.toString()));
     socket.on('error', () => {});
   }
@@ -97,14 +112,36 @@ export class RawConnection {
   }
 
   async answer(): Promise<string> {
-    for (;;) {
-      const end = this.#text.indexOf('\r\n\r\n');
-      const length = Number(/content-length: (\d+)/i.exec(this.#text)?.[1] ?? Number.NaN);
-      if (end >= 0 && this.#text.length >= end + 4 + length) return this.#text;
+    return this.#until((text) => {
+      const end = text.indexOf('\r\n\r\n');
+      const length = Number(/content-length: (\d+)/i.exec(text)?.[1] ?? Number.NaN);
+      return end >= 0 && text.length >= end + 4 + length;
+    });
+  }
+
+  /** Sends bytes as they are, and forgets what has come so far. */
+  send(bytes: string | Uint8Array): void {
+    this.#text = '';
+    this.socket.write(bytes);
+  }
+
+  /** All that has come since the last get() or send(). */
+  get text(): string {
+    return this.#text;
+  }
+
+  /** Resolves when what has come matches, with all of it. */
+  async until(pattern: RegExp): Promise<string> {
+    return this.#until((text) => pattern.test(text));
+  }
+
+  async #until(enough: (text: string) => boolean): Promise<string> {
+    while (!enough(this.#text)) {
       await Promise.race([
         once(this.socket, 'data'),
         this.closed.then(() => Promise.reject(new Error(`cut: ${this.#text}`))),
       ]);
     }
+    return this.#text;
   }
 }

@@ -1,0 +1,3 @@
+import { apps } from './apps.ts';
+
+apps('threaded');

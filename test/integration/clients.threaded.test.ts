@@ -1,0 +1,3 @@
+import { clients } from './clients.ts';
+
+clients('threaded');
