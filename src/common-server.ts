@@ -18,6 +18,7 @@ import type { Config, LoadedConfig } from './config/config.ts';
 import { logError, toWireError, TricornError, type WireError } from './errors.ts';
 import type { Logger } from './log/supervisor-log.ts';
 import { bootMessage } from './supervisor/boot-message.ts';
+import { isDrainable } from './roster/plan.ts';
 import { runHooks, type Hook } from './supervisor/hooks.ts';
 import { bindListener, describeUrl, localUrl, type Listener } from './supervisor/listener.ts';
 import { Pidfile } from './supervisor/pidfile.ts';
@@ -103,6 +104,8 @@ export abstract class CommonServer {
     this.workers.on('fatal', (handle, error) => this.#onFatal(handle, error));
     this.workers.on('ready', (handle) => this.#onWorkerReady(handle));
     this.workers.on('gone', (handle, exit) => this.#onGone(handle, exit));
+    // Draining, it counts no longer: its replacement starts at once.
+    this.workers.on('stuck', (handle) => isDrainable(handle) && handle.drain(this.#killTime()));
     this.workers.on('late', (handle) => this.#onBootTimeout(handle));
   }
 
@@ -164,6 +167,7 @@ export abstract class CommonServer {
       this.#handleSignals();
       this.workers.reap();
       this.workers.escalate();
+      this.workers.recycle(this.#wanted().workers);
       this.workers.cull(this.#wanted().workers, this.#killTime());
       this.workers.spawn(this.#wanted().workers);
       this.#settle();
@@ -213,7 +217,7 @@ export abstract class CommonServer {
 
   #onGone(handle: WorkerHandle, { code, signal, expected }: Exit): void {
     if (this.#state === 'stopping') return;
-    if (expected) return this.#log.info({ worker: handle.number }, `${handle.name} has ended`);
+    if (expected && code === 0) return this.#log.info({ worker: handle.number }, `${handle.name} has ended`);
     const how = signal ? `signal ${signal}` : `exit code ${code}`;
     if (this.#state === 'booting') return this.#fail(this.#bootError(`${handle.name} ended by ${how}`));
     this.#log.error({ worker: handle.number, code, signal }, `${handle.name} died: ${how}; it is replaced`);

@@ -76,6 +76,12 @@ export interface LoopStack {
   readonly unknown?: string;
 }
 
+/** A limit is reached: it is to be recycled. */
+interface Worn {
+  readonly type: 'worn';
+  readonly reason: string;
+}
+
 export type ToWorker =
   | WorkerBoot
   | { readonly type: 'drain' }
@@ -85,6 +91,7 @@ export type ToWorker =
 export type FromWorker =
   | { readonly type: 'ready'; readonly form: string }
   | { readonly type: 'fatal'; readonly error: WireError }
+  | Worn
   | WorkerUsage;
 
 /**
@@ -92,15 +99,20 @@ export type FromWorker =
  * not be able to throw in the supervisor.
  */
 export function isFromWorker(message: unknown): message is FromWorker {
-  const { type, form, error, loops } = (message ?? {}) as Readonly<Record<string, unknown>>;
+  const { type, form, error, loops, reason } = (message ?? {}) as Readonly<Record<string, unknown>>;
   if (type === 'ready') return typeof form === 'string';
   if (type === 'fatal') return typeof error === 'object' && error !== null;
+  if (type === 'worn') return typeof reason === 'string';
   return type === 'usage' && Array.isArray(loops);
 }
 
 /** Over the lifeline, one JSON object a line. */
 export type ToLifeline = { readonly type: 'stacks' };
-export type FromLifeline = { readonly type: 'stacks'; readonly loops: readonly LoopStack[] };
+export type FromLifeline =
+  | { readonly type: 'stacks'; readonly loops: readonly LoopStack[] }
+  /** The worker's event loop is stuck; it is about to be killed, unless it drains. */
+  | { readonly type: 'stuck' }
+  | Worn;
 
 /** From a threaded worker's main thread to its threads; a transferred net.Socket is a message of its own. */
 /** `wake` asks for nothing but a turn of the event loop. */
@@ -109,6 +121,7 @@ export type ToThread = { readonly type: 'drain' | 'usage' | 'wake' };
 export type FromThread =
   | { readonly type: 'ready'; readonly form: string }
   | { readonly type: 'fatal'; readonly error: WireError }
+  | Worn
   | { readonly type: 'usage'; readonly usage: LoopUsage };
 
 /** Decodes a stream of JSON lines; feed it chunks as they come, it yields whole messages. */

@@ -24,6 +24,24 @@ export interface Config {
   readonly request_timeout: number;
   /** Bytes; 0 = no limit. */
   readonly body_limit: number;
+  /** Requests; 0 = no limit. */
+  readonly limit_request: number;
+  /** Percent. */
+  readonly limit_request_jitter: number;
+  /** Bytes; 0 = no limit. */
+  readonly limit_memory_soft: number;
+  /** Bytes; 0 = no limit. */
+  readonly limit_memory_hard: number;
+  /** Bytes; 0 = no limit. */
+  readonly limit_memory_soft_evented: number;
+  /** Bytes; 0 = no limit. */
+  readonly limit_memory_hard_evented: number;
+  /** Seconds; 0 = no limit. */
+  readonly limit_time_worker: number;
+  /** Seconds of CPU time; 0 = no limit. */
+  readonly limit_time_cpu: number;
+  /** Seconds; 0 = no limit. */
+  readonly limit_time_real: number;
   readonly proxy_mode: boolean;
   /** Addresses, CIDR ranges, or the names loopback, linklocal, uniquelocal. */
   readonly proxy_trust: readonly string[];

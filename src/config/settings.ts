@@ -26,7 +26,7 @@ type SettingType = 'string' | 'path' | 'boolean' | 'integer' | 'count' | 'durati
 /** What a change needs: nothing (`live`), new workers (`reload`), or a new supervisor (`restart`). */
 type Reloadable = 'live' | 'reload' | 'restart';
 
-export type Group = 'App and mode' | 'HTTP' | 'Timeouts and limits' | 'Proxy' | 'Logging' | 'Process';
+export type Group = 'App and mode' | 'HTTP' | 'Timeouts and limits' | 'Supervision' | 'Proxy' | 'Logging' | 'Process';
 
 /** A value's form beyond its type: see formats.ts. */
 export type Format = 'host' | 'trust';
@@ -197,6 +197,81 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: 0,
     doc: 'Largest request body; 0 = no limit',
     reloadable: 'reload',
+  },
+  limit_request: {
+    type: 'integer',
+    group: 'Supervision',
+    default: 0,
+    min: 0,
+    doc: 'Requests after which a worker (or thread) is recycled; 0 = no limit',
+    reloadable: 'reload',
+  },
+  limit_request_jitter: {
+    type: 'integer',
+    group: 'Supervision',
+    default: 10,
+    min: 0,
+    max: 1000,
+    doc: 'Percent by which limit_request and limit_time_worker are raised at random',
+    reloadable: 'reload',
+  },
+  limit_memory_soft: {
+    type: 'size',
+    group: 'Supervision',
+    default: 2048 * 1_048_576,
+    min: 0,
+    doc: 'Memory (RSS) over which a worker is recycled, and a share of it for each thread; 0 = no limit',
+    reloadable: 'reload',
+  },
+  limit_memory_hard: {
+    type: 'size',
+    group: 'Supervision',
+    default: 2560 * 1_048_576,
+    min: 0,
+    doc: 'Memory (RSS) over which a worker is killed at once; 0 = no limit',
+    reloadable: 'reload',
+  },
+  limit_memory_soft_evented: {
+    type: 'size',
+    group: 'Supervision',
+    default: 2048 * 1_048_576,
+    min: 0,
+    doc: 'Memory (RSS) over which the evented worker is recycled; 0 = no limit',
+    reloadable: 'reload',
+  },
+  limit_memory_hard_evented: {
+    type: 'size',
+    group: 'Supervision',
+    default: 2560 * 1_048_576,
+    min: 0,
+    doc: 'Memory (RSS) over which the evented worker is killed at once; 0 = no limit',
+    reloadable: 'reload',
+  },
+  limit_time_worker: {
+    type: 'duration',
+    group: 'Supervision',
+    default: 0,
+    min: 0,
+    doc: 'Age at which a worker (or thread) is recycled; 0 = no limit',
+    reloadable: 'reload',
+  },
+  limit_time_cpu: {
+    type: 'duration',
+    group: 'Supervision',
+    default: 60,
+    min: 0,
+    max: dayInSeconds,
+    doc: 'CPU time that may pass without a turn of the event loop before it is killed; 0 = no limit',
+    reloadable: 'live',
+  },
+  limit_time_real: {
+    type: 'duration',
+    group: 'Supervision',
+    default: 120,
+    min: 0,
+    max: dayInSeconds,
+    doc: 'Time that may pass without a turn of the event loop, whatever the reason; 0 = no limit',
+    reloadable: 'live',
   },
   proxy_mode: {
     type: 'boolean',

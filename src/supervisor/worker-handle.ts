@@ -1,12 +1,6 @@
 /**
- * The supervisor's view of one worker process; never runs app code (its other side is src/worker/).
- *
- * States, and how each is entered and left:
- *
- *   starting  forked and told what to do. Left by its `ready`, by a drain, or by its death.
- *   ready     it serves. Left by a drain or by its death.
- *   draining  it takes no new connections and finishes what it has. Left by its exit, at the latest by a kill.
- *   exited    the process is gone. Final.
+ * The supervisor's view of one worker process; never runs app code (its other side is src/worker/). Its states are
+ * written down in src/roster/plan.ts.
  */
 import type { Worker } from 'node:cluster';
 import { EventEmitter } from 'node:events';
@@ -38,6 +32,8 @@ interface Events {
   fatal: [error: WireError];
   usage: [usage: WorkerUsage];
   stacks: [loops: readonly LoopStack[]];
+  stuck: [];
+  worn: [reason: string];
 }
 
 export class WorkerHandle extends EventEmitter<Events> {
@@ -85,6 +81,11 @@ export class WorkerHandle extends EventEmitter<Events> {
     if (this.#worker.isConnected()) this.#worker.send(message, () => {});
   }
 
+  /** It is due to be recycled, and serves until its replacement is ready. */
+  retire(): void {
+    this.#enter('retiring');
+  }
+
   /** Step one of the escalation: ask. */
   drain(deadline: number): void {
     this.#enter('draining');
@@ -117,10 +118,16 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.#worker.on('exit', (code: number | null, signal: string | null) => {
       this.#onExit(code, signal);
     });
-    const decode = lineDecoder<FromLifeline>(({ loops }) => this.emit('stacks', loops));
+    const decode = lineDecoder<FromLifeline>((message) => this.#onLifeline(message));
     this.#lifeline?.on('data', decode).on('error', () => {
       // Its end is the worker's end: handled by exit.
     });
+  }
+
+  #onLifeline(message: FromLifeline): void {
+    if (message.type === 'stacks') this.emit('stacks', message.loops);
+    else if (message.type === 'worn') this.emit('worn', message.reason);
+    else this.emit('stuck');
   }
 
   #onExit(code: number | null, signal: string | null): void {
@@ -132,6 +139,7 @@ export class WorkerHandle extends EventEmitter<Events> {
   #onMessage(message: FromWorker): void {
     if (message.type === 'fatal') this.emit('fatal', message.error);
     else if (message.type === 'usage') this.emit('usage', message);
+    else if (message.type === 'worn') this.emit('worn', message.reason);
     else if (this.#state === 'starting') {
       this.form = message.form;
       this.readyAt = this.#clock();

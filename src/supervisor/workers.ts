@@ -6,7 +6,7 @@ import { EventEmitter } from 'node:events';
 import type { WireError } from '../errors.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import { Backoff } from '../roster/backoff.ts';
-import { isActive, plan } from '../roster/plan.ts';
+import { isDrainable, plan, retire } from '../roster/plan.ts';
 import type { Exit, WorkerHandle } from './worker-handle.ts';
 
 interface Events {
@@ -16,6 +16,8 @@ interface Events {
   /** It cannot boot and says why; it ends by itself. */
   fatal: [handle: WorkerHandle, error: WireError];
   gone: [handle: WorkerHandle, exit: Exit];
+  /** Its event loop is stuck; its monitor kills it, unless it drains in time. */
+  stuck: [handle: WorkerHandle];
   /** It was not ready within boot_timeout. It still runs. */
   late: [handle: WorkerHandle];
 }
@@ -39,6 +41,8 @@ export class Workers extends EventEmitter<Events> {
   readonly #clock: () => number;
   readonly #launch: (number: number) => WorkerHandle;
   readonly #handles = new Set<WorkerHandle>();
+  /** Workers that are to be recycled when the budget allows. */
+  readonly #due = new Set<WorkerHandle>();
   readonly #slots = new Map<number, Slot>();
 
   constructor({ log, clock, launch }: WorkersOptions) {
@@ -57,7 +61,7 @@ export class Workers extends EventEmitter<Events> {
   }
 
   get ready(): WorkerHandle[] {
-    return [...this.#handles].filter(({ state }) => state === 'ready');
+    return [...this.#handles].filter(({ state }) => state === 'ready' || state === 'retiring');
   }
 
   /** Buries the dead, and decides when their replacements may start. */
@@ -65,6 +69,7 @@ export class Workers extends EventEmitter<Events> {
     for (const handle of this.#handles) {
       if (handle.exit === undefined) continue;
       this.#handles.delete(handle);
+      this.#due.delete(handle);
       if (!handle.exit.expected) this.#postpone(handle);
       this.emit('gone', handle, handle.exit);
     }
@@ -84,7 +89,15 @@ export class Workers extends EventEmitter<Events> {
     }
   }
 
-  /** Drains those that are too many. */
+  /** Retires those that are due to be recycled, as far as the budget goes; the others wait. */
+  recycle(wanted: number): void {
+    for (const handle of retire(this.#handles, this.#due, wanted)) {
+      handle.retire();
+      this.#due.delete(handle);
+    }
+  }
+
+  /** Drains those that are too many, or replaced. */
   cull(wanted: number, deadline: number): void {
     for (const handle of plan(this.#handles, wanted).drain) handle.drain(deadline);
   }
@@ -98,7 +111,7 @@ export class Workers extends EventEmitter<Events> {
   }
 
   drainAll(deadline: number): void {
-    for (const handle of this.#handles) if (isActive(handle)) handle.drain(deadline);
+    for (const handle of this.#handles) if (isDrainable(handle)) handle.drain(deadline);
   }
 
   killAll(those: (handle: WorkerHandle) => boolean = () => true): void {
@@ -112,8 +125,16 @@ export class Workers extends EventEmitter<Events> {
       if (state === 'ready') this.emit('ready', handle);
       this.emit('change');
     });
+    handle.on('worn', (reason) => this.#onWorn(handle, reason));
+    handle.on('stuck', () => this.emit('stuck', handle));
     handle.on('fatal', (error) => this.emit('fatal', handle, error));
     this.#log.debug({ worker: number, child: handle.pid }, `${handle.name} starts`);
+  }
+
+  #onWorn(handle: WorkerHandle, reason: string): void {
+    this.#log.info({ worker: handle.number, reason }, `${handle.name} is due to be recycled: ${reason}`);
+    this.#due.add(handle);
+    this.emit('change');
   }
 
   #postpone({ number, readyAt }: WorkerHandle): void {

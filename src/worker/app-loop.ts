@@ -11,18 +11,33 @@ import { mountApp, type MountedApp } from '../app/mount.ts';
 import { accessLog, type AccessLog } from '../http/access-log.ts';
 import { clientAddress } from '../http/proxy.ts';
 import type { Log } from '../log/open-log.ts';
+import { wearLimits, wornBy, type WearLimits } from '../limits/wear.ts';
 import type { LoopBoot, LoopUsage } from '../protocol.ts';
-import type { LoopCounters } from './counters.ts';
+import type { Ledger } from './ledger.ts';
 import { LoopGauge } from './loop-gauge.ts';
 
 /** The stop hooks get at least this much, however long the drain took, milliseconds. */
 const LEAST_HOOK_MS = 2000;
 
+/** How often age and memory are looked at, milliseconds; requests are counted as they come. */
+const WEAR_EVERY_MS = 1000;
+
+export interface AppLoopOptions {
+  readonly boot: LoopBoot;
+  readonly log: Log;
+  readonly ledger: Ledger;
+  /** How many loops share the process. */
+  readonly loops: number;
+  /** Called once, when a limit is reached. */
+  readonly onWorn: (reason: string) => void;
+}
+
 /** Kept on the response and on its socket: a symbol costs less per request than a Map, and is in nobody's way. */
 const BEGUN = Symbol('performance.now() when the request began');
+const SLOT = Symbol('where it stands in the ledger');
 const CURRENT = Symbol('the newest response that is not finished');
 
-type TrackedResponse = ServerResponse & { [BEGUN]?: number };
+type TrackedResponse = ServerResponse & { [BEGUN]?: number; [SLOT]?: number };
 type TrackedSocket = Socket & { [CURRENT]?: ServerResponse | undefined };
 
 export class AppLoop {
@@ -30,21 +45,28 @@ export class AppLoop {
   readonly #boot: LoopBoot;
   readonly #app: MountedApp;
   readonly #log: Log;
-  readonly #counters: LoopCounters;
+  readonly #ledger: Ledger;
   readonly #gauge: LoopGauge = new LoopGauge();
   readonly #sockets = new Set<TrackedSocket>();
   /** One listener for all responses: a closure for each would cost more than all the rest. */
   readonly #onClose: (this: ServerResponse) => void;
   readonly #logAccess: AccessLog | undefined;
   readonly #emptied: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  readonly #wear: WearLimits;
+  readonly #onWorn: (reason: string) => void;
+  readonly #startedAt: number = performance.now();
+  #worn = false;
   #draining = false;
 
-  private constructor(boot: LoopBoot, app: MountedApp, log: Log, counters: LoopCounters) {
+  private constructor({ boot, log, ledger, loops, onWorn }: AppLoopOptions, app: MountedApp) {
     this.form = app.form;
     this.#boot = boot;
     this.#app = app;
     this.#log = log;
-    this.#counters = counters;
+    this.#ledger = ledger;
+    this.#onWorn = onWorn;
+    this.#wear = wearLimits(boot.config, loops);
+    setInterval(() => this.#checkWear(), WEAR_EVERY_MS).unref();
     if (boot.config.access_log) this.#logAccess = accessLog({ log, format: boot.config.log_format, clientAddress });
     const ended = (response: ServerResponse): void => this.#onResponseEnd(response);
     this.#onClose = function (this: ServerResponse) {
@@ -55,7 +77,8 @@ export class AppLoop {
   }
 
   /** Loads the app. Nothing of it has started; start() does. @throws TricornError TRC_APP_* */
-  static async load(boot: LoopBoot, log: Log, counters: LoopCounters): Promise<AppLoop> {
+  static async load(options: AppLoopOptions): Promise<AppLoop> {
+    const { boot, log } = options;
     const explicit = new Set(boot.explicit);
     const app = await mountApp({
       config: boot.config,
@@ -68,7 +91,7 @@ export class AppLoop {
       generation: boot.generation,
       address: boot.address,
     });
-    return new AppLoop(boot, app, log, counters);
+    return new AppLoop(options, app);
   }
 
   /** Runs the app's start hooks; connections may come when it resolves. @throws TricornError TRC_APP_BOOT */
@@ -83,7 +106,7 @@ export class AppLoop {
     if (this.#logAccess) void socket.remoteAddress;
     socket.once('close', () => {
       this.#sockets.delete(socket);
-      this.#counters.connectionEnds();
+      this.#ledger.connectionEnds();
       if (this.#draining) this.#checkEmpty();
     });
     this.#app.server.emit('connection', socket);
@@ -103,7 +126,7 @@ export class AppLoop {
   }
 
   async usage(): Promise<LoopUsage> {
-    const { requests, inflight, connections } = this.#counters;
+    const { requests, inflight, connections } = this.#ledger;
     return {
       thread: this.#boot.thread,
       requests,
@@ -116,10 +139,13 @@ export class AppLoop {
   }
 
   #onRequest(socket: TrackedSocket, response: TrackedResponse): void {
-    response[BEGUN] = performance.now();
+    const { method = '', url = '' } = response.req;
+    const begun = performance.now();
+    response[BEGUN] = begun;
+    response[SLOT] = this.#ledger.requestBegins(method, url, begun);
     // Of pipelined requests the newest: it is the one whose answer may say that the connection closes.
     socket[CURRENT] = response;
-    this.#counters.requestBegins();
+    if (this.#ledger.requests >= this.#wear.requests) this.#checkWear();
     if (this.#draining) sayClose(response);
     response.on('close', this.#onClose);
   }
@@ -127,8 +153,22 @@ export class AppLoop {
   #onResponseEnd(response: TrackedResponse): void {
     const socket: TrackedSocket = response.req.socket;
     if (socket[CURRENT] === response) socket[CURRENT] = undefined;
-    this.#counters.requestEnds();
+    this.#ledger.requestEnds(response[SLOT]);
     this.#logAccess?.(response.req, response, response[BEGUN] ?? 0);
+  }
+
+  #checkWear(): void {
+    if (this.#worn) return;
+    const { heapUsed, external, arrayBuffers } = process.memoryUsage();
+    const facts = {
+      requests: this.#ledger.requests,
+      ageMs: performance.now() - this.#startedAt,
+      bytes: heapUsed + external + arrayBuffers,
+    };
+    const reason = wornBy(this.#wear, facts);
+    if (reason === undefined) return;
+    this.#worn = true;
+    this.#onWorn(reason);
   }
 
   #checkEmpty(): void {
@@ -137,15 +177,9 @@ export class AppLoop {
 
   /** graceful_timeout is over: says what is lost, and cuts it. */
   #cut(): void {
-    const now = performance.now();
-    const responses = Array.from(this.#sockets, ({ [CURRENT]: response }) => response).filter(
-      (one) => one !== undefined,
-    );
-    const cut = responses.map((response: TrackedResponse) => {
-      const { req, [BEGUN]: begun = now } = response;
-      return `${req.method} ${req.url} (${((now - begun) / 1000).toFixed(1)} s)`;
-    });
-    const idle = this.#sockets.size - responses.length;
+    const cut = this.#ledger.entries().map(({ text, ageMs }) => `${text} (${(ageMs / 1000).toFixed(1)} s)`);
+    const busy = [...this.#sockets].filter(({ [CURRENT]: response }) => response !== undefined).length;
+    const idle = this.#sockets.size - busy;
     const { graceful_timeout } = this.#boot.config;
     this.#log.log.warn({ cut, idle }, `graceful_timeout = ${graceful_timeout} s is over: connections are cut`);
     for (const socket of this.#sockets) socket.destroy();

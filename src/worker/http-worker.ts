@@ -132,7 +132,8 @@ export class HttpWorker {
   }
 }
 
-function tell(message: FromWorker, sent: () => void = () => {}): void {
+/** Tells the supervisor. */
+export function tell(message: FromWorker, sent: () => void = () => {}): void {
   // A supervisor that is gone cannot be told; the end of the channel ends this process, too.
   if (process.connected) process.send?.(message, undefined, undefined, sent);
 }

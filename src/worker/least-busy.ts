@@ -1,8 +1,8 @@
 /** Pure: who gets the next connection. */
-import type { LoopCounters } from './counters.ts';
+import type { Ledger } from './ledger.ts';
 
 interface Busy {
-  readonly counters: Pick<LoopCounters, 'inflight' | 'connections'>;
+  readonly ledger: Pick<Ledger, 'inflight' | 'connections'>;
 }
 
 /** The one with the fewest requests in flight, then with the fewest connections, then the first. */
@@ -11,7 +11,7 @@ export function leastBusy<T extends Busy>(candidates: Iterable<T>): T | undefine
   let bestInflight = Infinity;
   let bestConnections = Infinity;
   for (const candidate of candidates) {
-    const { inflight, connections } = candidate.counters;
+    const { inflight, connections } = candidate.ledger;
     if (inflight > bestInflight) continue;
     if (inflight === bestInflight && connections >= bestConnections) continue;
     best = candidate;

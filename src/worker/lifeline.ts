@@ -4,16 +4,26 @@
  * supervisor is gone, even while the app blocks its loop: an orphan would hold the port.
  */
 import { Socket } from 'node:net';
-import { encodeLine, LIFELINE_FD, lineDecoder, type LoopStack, type ToLifeline } from '../protocol.ts';
+import {
+  encodeLine,
+  type FromLifeline,
+  LIFELINE_FD,
+  lineDecoder,
+  type LoopStack,
+  type ToLifeline,
+} from '../protocol.ts';
 
 /** The main loop sees the supervisor's end by itself and leaves; this is for one that cannot. Milliseconds. */
 const ORPHAN_GRACE_MS = 1000;
 
-export function holdLifeline(takeStacks: () => Promise<LoopStack[]>): void {
+export interface Lifeline {
+  tell(message: FromLifeline): void;
+}
+
+export function holdLifeline(takeStacks: () => Promise<LoopStack[]>): Lifeline {
   const lifeline = new Socket({ fd: LIFELINE_FD });
-  const answer = async (): Promise<void> => {
-    lifeline.write(encodeLine({ type: 'stacks', loops: await takeStacks() }));
-  };
+  const tell = (message: FromLifeline): void => void lifeline.write(encodeLine(message));
+  const answer = async (): Promise<void> => tell({ type: 'stacks', loops: await takeStacks() });
   lifeline.on(
     'data',
     lineDecoder<ToLifeline>(() => void answer()),
@@ -22,4 +32,5 @@ export function holdLifeline(takeStacks: () => Promise<LoopStack[]>): void {
     // A reset is an end like any other.
   });
   lifeline.on('close', () => setTimeout(() => process.kill(process.pid, 'SIGKILL'), ORPHAN_GRACE_MS));
+  return { tell };
 }

@@ -3,7 +3,7 @@ import { openLog, type Log } from '../log/open-log.ts';
 import type { WorkerBoot } from '../protocol.ts';
 import type { Engine } from './engine.ts';
 import { leaveSignalsToSupervisor } from './guard.ts';
-import { HttpWorker } from './http-worker.ts';
+import { HttpWorker, tell } from './http-worker.ts';
 
 leaveSignalsToSupervisor();
 
@@ -16,6 +16,10 @@ process.once('message', (boot: WorkerBoot) => {
 
 /** Loaded only where needed: the main thread of a threaded worker never touches the app or its framework. */
 async function loadEngine(boot: WorkerBoot, log: Log): Promise<Engine> {
-  if (boot.threads === 0) return new (await import('./single-loop.ts')).SingleLoop(boot, log);
-  return new (await import('./thread-pool.ts')).ThreadPool(boot, log);
+  if (boot.threads === 0) return new (await import('./single-loop.ts')).SingleLoop(boot, log, tellWorn);
+  return new (await import('./thread-pool.ts')).ThreadPool(boot, log, tellWorn);
+}
+
+function tellWorn(reason: string): void {
+  tell({ type: 'worn', reason });
 }

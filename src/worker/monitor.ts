@@ -2,7 +2,56 @@
  * Entry of the monitor thread: in prefork and evented mode it watches the main thread of its worker process from
  * outside. It never runs app code.
  */
+import { workerData } from 'node:worker_threads';
+import { guardMemory } from '../limits/memory-guard.ts';
+import { memoryLimits } from '../limits/wear.ts';
+import { openSupervisorLog } from '../log/supervisor-log.ts';
+import type { WorkerBoot } from '../protocol.ts';
+import { watchLimits } from '../watchdog/limits.ts';
+import { Watchdog } from '../watchdog/watchdog.ts';
+import { Ledger } from './ledger.ts';
 import { holdLifeline } from './lifeline.ts';
 import { mainThreadStack } from './stacks.ts';
 
-holdLifeline(async () => [{ thread: 0, ...(await mainThreadStack()) }]);
+export interface MonitorBoot {
+  readonly boot: WorkerBoot;
+  readonly ledger: SharedArrayBuffer;
+}
+
+const { boot, ledger } = workerData as MonitorBoot;
+const { role, worker, generation, config } = boot;
+const { log, flushSync } = openSupervisorLog(config, { role, worker, generation });
+
+const lifeline = holdLifeline(async () => [{ thread: 0, ...(await mainThreadStack()) }]);
+
+const watchdog = new Watchdog(
+  {
+    name: `worker ${worker}`,
+    ledger: new Ledger(ledger),
+    cpuMs: mainThreadCpuMs,
+    ask: () => lifeline.tell({ type: 'stuck' }),
+    stack: mainThreadStack,
+    kill: killProcess,
+  },
+  watchLimits(config),
+  log,
+);
+watchdog.start();
+
+guardMemory(
+  { name: `worker ${worker}`, recycle: (reason) => lifeline.tell({ type: 'worn', reason }), kill: killProcess },
+  memoryLimits(config, role),
+  log,
+);
+
+function killProcess(): void {
+  flushSync();
+  process.kill(process.pid, 'SIGKILL');
+}
+
+/** Of the whole process but this thread; what Node's own helpers use is small beside a loop that is stuck. */
+function mainThreadCpuMs(): number {
+  const all = process.cpuUsage();
+  const own = process.threadCpuUsage();
+  return (all.user + all.system - own.user - own.system) / 1000;
+}

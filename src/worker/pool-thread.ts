@@ -6,15 +6,20 @@ import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import type { Config } from '../config/config.ts';
 import type { WireError } from '../errors.ts';
 import type { FromThread, LoopBoot, LoopUsage, ToThread } from '../protocol.ts';
 import { transition, type MemberState } from '../roster/plan.ts';
-import { LoopCounters } from './counters.ts';
+import { Ledger } from './ledger.ts';
 
 const ENTRY = fileURLToPath(new URL(`./thread${import.meta.filename.slice(-3)}`, import.meta.url));
 
+/** Less than this and Node cannot start an app. */
+const MIN_HEAP_MB = 32;
+
 interface Events {
   ready: [];
+  worn: [reason: string];
   fatal: [error: WireError];
   usage: [usage: LoopUsage];
   /** Uncaught where the thread could not log it itself, such as its heap's end. */
@@ -25,14 +30,14 @@ interface Events {
 /** What a thread gets as its workerData. */
 export interface ThreadBoot {
   readonly boot: LoopBoot;
-  readonly counters: SharedArrayBuffer;
+  readonly ledger: SharedArrayBuffer;
 }
 
 export class PoolThread extends EventEmitter<Events> {
   readonly number: number;
   /** Unique in the process, also beside a thread of the same number that still drains: what the inspector shows. */
   readonly label: string;
-  readonly counters: LoopCounters = new LoopCounters();
+  readonly ledger: Ledger = new Ledger();
   form = '';
   /** performance.now() of its ready. */
   readyAt: number | undefined;
@@ -43,10 +48,10 @@ export class PoolThread extends EventEmitter<Events> {
   constructor(boot: LoopBoot) {
     super();
     this.number = boot.thread;
-    const workerData: ThreadBoot = { boot, counters: this.counters.buffer };
+    const workerData: ThreadBoot = { boot, ledger: this.ledger.buffer };
     PoolThread.#started += 1;
     this.label = `tricorn thread ${boot.thread} (start ${PoolThread.#started})`;
-    this.#worker = new Worker(ENTRY, { workerData, name: this.label });
+    this.#worker = new Worker(ENTRY, { workerData, name: this.label, resourceLimits: resourceLimits(boot.config) });
     this.#worker.on('message', (message: FromThread) => this.#onMessage(message));
     this.#worker.on('error', (error) => this.emit('uncaught', error));
     this.#worker.on('exit', (code) => this.#onExit(code));
@@ -62,7 +67,7 @@ export class PoolThread extends EventEmitter<Events> {
 
   /** Hands a connection over; it must not have been read from. */
   give(socket: Socket): void {
-    this.counters.connectionBegins();
+    this.ledger.connectionBegins();
     this.#worker.postMessage(socket, [socket as never]);
   }
 
@@ -70,9 +75,25 @@ export class PoolThread extends EventEmitter<Events> {
     this.#worker.postMessage(message);
   }
 
+  /** It is due to be recycled, and serves until its replacement is ready. */
+  retire(): void {
+    this.#state = transition(this.name, this.#state, 'retiring');
+  }
+
   drain(): void {
     this.#state = transition(this.name, this.#state, 'draining');
     this.send({ type: 'drain' });
+  }
+
+  /** CPU milliseconds that it has used; answered from outside, also while it is blocked. */
+  async cpuMs(): Promise<number> {
+    try {
+      const { user, system } = await this.#worker.cpuUsage();
+      return (user + system) / 1000;
+    } catch {
+      // It has ended, or is ending: its exit event is on the way.
+      return 0;
+    }
   }
 
   /** Ends it where it stands. */
@@ -81,7 +102,8 @@ export class PoolThread extends EventEmitter<Events> {
   }
 
   #onMessage(message: FromThread): void {
-    if (message.type === 'usage') this.emit('usage', message.usage);
+    if (message.type === 'worn') this.emit('worn', message.reason);
+    else if (message.type === 'usage') this.emit('usage', message.usage);
     else if (message.type === 'fatal') this.emit('fatal', message.error);
     else if (this.#state === 'starting') {
       this.form = message.form;
@@ -96,4 +118,10 @@ export class PoolThread extends EventEmitter<Events> {
     this.#state = transition(this.name, this.#state, 'exited');
     this.emit('exit', code, expected);
   }
+}
+
+/** One thread's heap may have its share of the hard limit: its out-of-memory ends that thread, not the process. */
+function resourceLimits({ limit_memory_hard, threads }: Config): { maxOldGenerationSizeMb?: number } {
+  if (limit_memory_hard === 0) return {};
+  return { maxOldGenerationSizeMb: Math.max(MIN_HEAP_MB, Math.floor(limit_memory_hard / threads / 1024 / 1024)) };
 }

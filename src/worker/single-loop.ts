@@ -4,8 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Log } from '../log/open-log.ts';
 import type { LoopUsage, WorkerBoot } from '../protocol.ts';
+import { startBeating } from '../watchdog/beat.ts';
+import { watchLimits } from '../watchdog/limits.ts';
 import { AppLoop } from './app-loop.ts';
-import { LoopCounters } from './counters.ts';
+import { Ledger } from './ledger.ts';
+import type { MonitorBoot } from './monitor.ts';
 import type { Engine } from './engine.ts';
 
 const MONITOR = fileURLToPath(new URL(`./monitor${import.meta.filename.slice(-3)}`, import.meta.url));
@@ -14,14 +17,18 @@ export class SingleLoop implements Engine {
   readonly handsOn = false;
   readonly #boot: WorkerBoot;
   readonly #log: Log;
-  readonly #counters: LoopCounters = new LoopCounters();
+  readonly #ledger: Ledger = new Ledger();
+  readonly #onWorn: (reason: string) => void;
   #loop: AppLoop | undefined;
 
-  constructor(boot: WorkerBoot, log: Log) {
+  constructor(boot: WorkerBoot, log: Log, onWorn: (reason: string) => void) {
+    this.#onWorn = onWorn;
     this.#boot = boot;
     this.#log = log;
-    // First of all: from now on a blocked boot, too, can be looked into.
-    new Worker(MONITOR, { name: 'tricorn monitor', stdin: false }).unref();
+    startBeating(this.#ledger, watchLimits(boot.config));
+    // Before the app is loaded: a boot that blocks, too, can be looked into.
+    const workerData: MonitorBoot = { boot, ledger: this.#ledger.buffer };
+    new Worker(MONITOR, { name: 'tricorn monitor', workerData }).unref();
   }
 
   get form(): string {
@@ -29,7 +36,13 @@ export class SingleLoop implements Engine {
   }
 
   async load(): Promise<void> {
-    this.#loop = await AppLoop.load({ ...this.#boot, thread: 0 }, this.#log, this.#counters);
+    this.#loop = await AppLoop.load({
+      boot: { ...this.#boot, thread: 0 },
+      log: this.#log,
+      ledger: this.#ledger,
+      loops: 1,
+      onWorn: this.#onWorn,
+    });
   }
 
   start(): Promise<void> {
@@ -37,7 +50,7 @@ export class SingleLoop implements Engine {
   }
 
   accept(socket: Socket): void {
-    this.#counters.connectionBegins();
+    this.#ledger.connectionBegins();
     this.#running.accept(socket);
   }
 

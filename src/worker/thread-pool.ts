@@ -6,9 +6,13 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { logError, RemoteError, TricornError, type WireError } from '../errors.ts';
 import type { Log } from '../log/open-log.ts';
+import { guardMemory } from '../limits/memory-guard.ts';
+import { memoryLimits } from '../limits/wear.ts';
 import type { LoopStack, LoopUsage, WorkerBoot } from '../protocol.ts';
 import { Backoff } from '../roster/backoff.ts';
-import { isActive, plan } from '../roster/plan.ts';
+import { isDrainable, plan, retire } from '../roster/plan.ts';
+import { watchLimits } from '../watchdog/limits.ts';
+import { Watchdog, type Watched } from '../watchdog/watchdog.ts';
 import type { Engine } from './engine.ts';
 import { leastBusy } from './least-busy.ts';
 import { holdLifeline } from './lifeline.ts';
@@ -20,23 +24,34 @@ const USAGE_WAIT_MS = 1000;
 /** A thread gets this much longer than graceful_timeout, for its stop hooks, before it is ended, milliseconds. */
 const KILL_GRACE_MS = 4000;
 
+const NO_STACK = { frames: [], unknown: 'could not be taken' };
+
 export class ThreadPool implements Engine {
   readonly handsOn = true;
   readonly #boot: WorkerBoot;
   readonly #log: Log;
   readonly #threads = new Set<PoolThread>();
   readonly #backoffs = new Map<number, Backoff>();
+  readonly #notBefore = new Map<number, number>();
+  /** Threads that are to be recycled when the budget allows. */
+  readonly #due = new Set<PoolThread>();
   /** Connections that came while no thread was ready. */
   readonly #waiting: Socket[] = [];
   #wanted: number;
   #booted = false;
   #draining = false;
 
-  constructor(boot: WorkerBoot, log: Log) {
+  constructor(boot: WorkerBoot, log: Log, onWorn: (reason: string) => void) {
     this.#boot = boot;
     this.#log = log;
     this.#wanted = boot.threads;
     holdLifeline(() => this.#stacks());
+    const kill = (): void => {
+      log.flushSync();
+      process.kill(process.pid, 'SIGKILL');
+    };
+    const limits = memoryLimits(boot.config, boot.role);
+    guardMemory({ name: `worker ${boot.worker}`, recycle: onWorn, kill }, limits, log.log);
   }
 
   get form(): string {
@@ -64,15 +79,31 @@ export class ThreadPool implements Engine {
     while (this.#waiting.length > 0 && this.#threads.size > 0) await this.#firstReady();
     this.#draining = true;
     const exits = [...this.#threads].map((thread) => once(thread, 'exit'));
-    for (const thread of this.#threads) if (isActive(thread)) this.#drainOne(thread);
+    for (const thread of this.#threads) if (isDrainable(thread)) this.#drainOne(thread);
     await Promise.all(exits);
   }
 
   resize(threads: number): void {
     this.#wanted = threads;
-    const { spawn, drain } = plan(this.#threads, threads);
+    this.#tend();
+  }
+
+  /** Makes the threads as many and as fresh as they should be. Called whenever one of them changed. */
+  #tend(): void {
+    if (this.#draining) return;
+    for (const thread of retire(this.#threads, this.#due, this.#wanted)) {
+      thread.retire();
+      this.#due.delete(thread);
+    }
+    const { spawn, drain } = plan(this.#threads, this.#wanted);
     for (const thread of drain) this.#drainOne(thread);
-    for (const number of spawn) this.#spawn(number);
+    for (const number of spawn) if (performance.now() >= (this.#notBefore.get(number) ?? 0)) this.#spawn(number);
+  }
+
+  #onWorn(thread: PoolThread, reason: string): void {
+    this.#log.log.info({ thread: thread.number, reason }, `${thread.name} is due to be recycled: ${reason}`);
+    this.#due.add(thread);
+    this.#tend();
   }
 
   usage(): Promise<LoopUsage[]> {
@@ -80,39 +111,58 @@ export class ThreadPool implements Engine {
   }
 
   #ready(): PoolThread[] {
-    return [...this.#threads].filter(({ state }) => state === 'ready');
+    return [...this.#threads].filter(({ state }) => state === 'ready' || state === 'retiring');
   }
 
   #spawn(number: number): void {
     const thread = new PoolThread({ ...this.#boot, thread: number });
     this.#threads.add(thread);
+    const watchdog = new Watchdog(this.#watched(thread), watchLimits(this.#boot.config), this.#log.log);
+    watchdog.start();
+    thread.on('exit', () => watchdog.stop());
     thread.on('ready', () => this.#onReady(thread));
+    thread.on('worn', (reason) => this.#onWorn(thread, reason));
     thread.on('uncaught', (error) => this.#log.log.fatal({ err: error, thread: number }, 'Uncaught error'));
     thread.on('exit', (code, expected) => this.#onExit(thread, code, expected));
     // While booting the whole worker fails with it, and the supervisor says why.
     thread.on('fatal', (error) => this.#booted && logError(this.#log.log, error, `${thread.name}: `));
   }
 
+  #watched(thread: PoolThread): Watched {
+    return {
+      name: thread.name,
+      ledger: thread.ledger,
+      cpuMs: () => thread.cpuMs(),
+      // Draining, it counts no longer: its replacement starts at once.
+      ask: () => {
+        if (isDrainable(thread)) this.#drainOne(thread);
+        this.#tend();
+      },
+      stack: async () => (await this.#stacks()).find(({ thread: number }) => number === thread.number) ?? NO_STACK,
+      kill: () => thread.kill(),
+    };
+  }
+
   #onReady({ name, number }: PoolThread): void {
     // At boot the supervisor speaks for all.
     if (this.#booted) this.#log.log.info({ thread: number }, `${name} is ready`);
     for (const socket of this.#waiting.splice(0)) this.accept(socket);
+    if (this.#booted) this.#tend();
   }
 
   #onExit(thread: PoolThread, code: number, expected: boolean): void {
     this.#threads.delete(thread);
+    this.#due.delete(thread);
+    if (expected && !this.#draining) this.#tend();
     if (expected && !this.#draining) this.#log.log.info({ thread: thread.number }, `${thread.name} has ended`);
     if (expected || this.#draining || !this.#booted) return;
     const { number, readyAt } = thread;
     const backoff = this.#backoffs.get(number) ?? new Backoff();
     this.#backoffs.set(number, backoff);
     const wait = backoff.next(readyAt === undefined ? 0 : performance.now() - readyAt);
-    setTimeout(() => this.#replace(), wait);
+    this.#notBefore.set(number, performance.now() + wait);
+    setTimeout(() => this.#tend(), wait + 1);
     this.#log.log.error({ thread: number, code }, `${thread.name} died: exit code ${code}; it is replaced`);
-  }
-
-  #replace(): void {
-    if (!this.#draining) this.resize(this.#wanted);
   }
 
   #drainOne(thread: PoolThread): void {
@@ -167,8 +217,8 @@ function usageOf(thread: PoolThread): Promise<LoopUsage> {
 }
 
 /** What can be said of a thread that does not answer. */
-function blockedUsage({ number, counters }: PoolThread): LoopUsage {
-  const { requests, inflight, connections } = counters;
+function blockedUsage({ number, ledger }: PoolThread): LoopUsage {
+  const { requests, inflight, connections } = ledger;
   return {
     thread: number,
     blocked: true,

@@ -6,17 +6,21 @@ import { Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { toWireError, TricornError } from '../errors.ts';
 import { openLog } from '../log/open-log.ts';
+import { startBeating } from '../watchdog/beat.ts';
+import { watchLimits } from '../watchdog/limits.ts';
 import type { FromThread, ToThread } from '../protocol.ts';
 import { AppLoop } from './app-loop.ts';
-import { LoopCounters } from './counters.ts';
+import { Ledger } from './ledger.ts';
 import { endOnUncaught, logAndExit } from './guard.ts';
 import type { ThreadBoot } from './pool-thread.ts';
 
 if (!parentPort) throw new Error('thread.ts is started by a threaded worker');
 const port = parentPort;
-const { boot, counters } = workerData as ThreadBoot;
+const { boot, ledger: buffer } = workerData as ThreadBoot;
 const { role, worker, thread, generation, config } = boot;
 const log = openLog(config, { role, worker, thread, generation });
+const ledger = new Ledger(buffer);
+startBeating(ledger, watchLimits(config));
 
 let serving: AppLoop | undefined;
 let drainIsDue = false;
@@ -33,7 +37,13 @@ endOnUncaught((error) => {
 });
 
 try {
-  const loop = await AppLoop.load(boot, log, new LoopCounters(counters));
+  const loop = await AppLoop.load({
+    boot,
+    log,
+    ledger,
+    loops: config.threads,
+    onWorn: (reason) => tell({ type: 'worn', reason }),
+  });
   await loop.start();
   serving = loop;
   tell({ type: 'ready', form: loop.form });

@@ -20,6 +20,15 @@ const schema11 = {
     headers_timeout: { type: 'number', minimum: 0, maximum: 86400 },
     request_timeout: { type: 'number', minimum: 0, maximum: 86400 },
     body_limit: { type: 'integer', minimum: 0 },
+    limit_request: { type: 'integer', minimum: 0 },
+    limit_request_jitter: { type: 'integer', minimum: 0, maximum: 1000 },
+    limit_memory_soft: { type: 'integer', minimum: 0 },
+    limit_memory_hard: { type: 'integer', minimum: 0 },
+    limit_memory_soft_evented: { type: 'integer', minimum: 0 },
+    limit_memory_hard_evented: { type: 'integer', minimum: 0 },
+    limit_time_worker: { type: 'number', minimum: 0 },
+    limit_time_cpu: { type: 'number', minimum: 0, maximum: 86400 },
+    limit_time_real: { type: 'number', minimum: 0, maximum: 86400 },
     proxy_mode: { type: 'boolean' },
     proxy_trust: { type: 'array', items: { type: 'string', pattern: '^[^\\u0000]*$', format: 'trust' } },
     logfile: { type: 'string', pattern: '^[^\\u0000]*$' },
@@ -623,88 +632,93 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                     var valid0 = true;
                                   }
                                   if (valid0) {
-                                    if (data.proxy_mode !== undefined) {
+                                    if (data.limit_request !== undefined) {
+                                      let data14 = data.limit_request;
                                       const _errs30 = errors;
-                                      if (typeof data.proxy_mode !== 'boolean') {
+                                      if (
+                                        !(
+                                          typeof data14 == 'number' &&
+                                          !(data14 % 1) &&
+                                          !isNaN(data14) &&
+                                          isFinite(data14)
+                                        )
+                                      ) {
                                         validate10.errors = [
                                           {
-                                            instancePath: instancePath + '/proxy_mode',
-                                            schemaPath: '#/properties/proxy_mode/type',
+                                            instancePath: instancePath + '/limit_request',
+                                            schemaPath: '#/properties/limit_request/type',
                                             keyword: 'type',
-                                            params: { type: 'boolean' },
+                                            params: { type: 'integer' },
                                           },
                                         ];
                                         return false;
+                                      }
+                                      if (errors === _errs30) {
+                                        if (typeof data14 == 'number' && isFinite(data14)) {
+                                          if (data14 < 0 || isNaN(data14)) {
+                                            validate10.errors = [
+                                              {
+                                                instancePath: instancePath + '/limit_request',
+                                                schemaPath: '#/properties/limit_request/minimum',
+                                                keyword: 'minimum',
+                                                params: { comparison: '>=', limit: 0 },
+                                              },
+                                            ];
+                                            return false;
+                                          }
+                                        }
                                       }
                                       var valid0 = _errs30 === errors;
                                     } else {
                                       var valid0 = true;
                                     }
                                     if (valid0) {
-                                      if (data.proxy_trust !== undefined) {
-                                        let data15 = data.proxy_trust;
+                                      if (data.limit_request_jitter !== undefined) {
+                                        let data15 = data.limit_request_jitter;
                                         const _errs32 = errors;
+                                        if (
+                                          !(
+                                            typeof data15 == 'number' &&
+                                            !(data15 % 1) &&
+                                            !isNaN(data15) &&
+                                            isFinite(data15)
+                                          )
+                                        ) {
+                                          validate10.errors = [
+                                            {
+                                              instancePath: instancePath + '/limit_request_jitter',
+                                              schemaPath: '#/properties/limit_request_jitter/type',
+                                              keyword: 'type',
+                                              params: { type: 'integer' },
+                                            },
+                                          ];
+                                          return false;
+                                        }
                                         if (errors === _errs32) {
-                                          if (Array.isArray(data15)) {
-                                            var valid1 = true;
-                                            const len0 = data15.length;
-                                            for (let i0 = 0; i0 < len0; i0++) {
-                                              let data16 = data15[i0];
-                                              const _errs34 = errors;
-                                              if (errors === _errs34) {
-                                                if (errors === _errs34) {
-                                                  if (typeof data16 === 'string') {
-                                                    if (!pattern0.test(data16)) {
-                                                      validate10.errors = [
-                                                        {
-                                                          instancePath: instancePath + '/proxy_trust/' + i0,
-                                                          schemaPath: '#/properties/proxy_trust/items/pattern',
-                                                          keyword: 'pattern',
-                                                          params: { pattern: '^[^\\u0000]*$' },
-                                                        },
-                                                      ];
-                                                      return false;
-                                                    } else {
-                                                      if (!formats2(data16)) {
-                                                        validate10.errors = [
-                                                          {
-                                                            instancePath: instancePath + '/proxy_trust/' + i0,
-                                                            schemaPath: '#/properties/proxy_trust/items/format',
-                                                            keyword: 'format',
-                                                            params: { format: 'trust' },
-                                                          },
-                                                        ];
-                                                        return false;
-                                                      }
-                                                    }
-                                                  } else {
-                                                    validate10.errors = [
-                                                      {
-                                                        instancePath: instancePath + '/proxy_trust/' + i0,
-                                                        schemaPath: '#/properties/proxy_trust/items/type',
-                                                        keyword: 'type',
-                                                        params: { type: 'string' },
-                                                      },
-                                                    ];
-                                                    return false;
-                                                  }
-                                                }
-                                              }
-                                              var valid1 = _errs34 === errors;
-                                              if (!valid1) {
-                                                break;
+                                          if (typeof data15 == 'number' && isFinite(data15)) {
+                                            if (data15 > 1000 || isNaN(data15)) {
+                                              validate10.errors = [
+                                                {
+                                                  instancePath: instancePath + '/limit_request_jitter',
+                                                  schemaPath: '#/properties/limit_request_jitter/maximum',
+                                                  keyword: 'maximum',
+                                                  params: { comparison: '<=', limit: 1000 },
+                                                },
+                                              ];
+                                              return false;
+                                            } else {
+                                              if (data15 < 0 || isNaN(data15)) {
+                                                validate10.errors = [
+                                                  {
+                                                    instancePath: instancePath + '/limit_request_jitter',
+                                                    schemaPath: '#/properties/limit_request_jitter/minimum',
+                                                    keyword: 'minimum',
+                                                    params: { comparison: '>=', limit: 0 },
+                                                  },
+                                                ];
+                                                return false;
                                               }
                                             }
-                                          } else {
-                                            validate10.errors = [
-                                              {
-                                                instancePath: instancePath + '/proxy_trust',
-                                                schemaPath: '#/properties/proxy_trust/type',
-                                                keyword: 'type',
-                                                params: { type: 'array' },
-                                              },
-                                            ];
-                                            return false;
                                           }
                                         }
                                         var valid0 = _errs32 === errors;
@@ -712,139 +726,182 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                         var valid0 = true;
                                       }
                                       if (valid0) {
-                                        if (data.logfile !== undefined) {
-                                          let data17 = data.logfile;
-                                          const _errs36 = errors;
-                                          if (errors === _errs36) {
-                                            if (typeof data17 === 'string') {
-                                              if (!pattern0.test(data17)) {
+                                        if (data.limit_memory_soft !== undefined) {
+                                          let data16 = data.limit_memory_soft;
+                                          const _errs34 = errors;
+                                          if (
+                                            !(
+                                              typeof data16 == 'number' &&
+                                              !(data16 % 1) &&
+                                              !isNaN(data16) &&
+                                              isFinite(data16)
+                                            )
+                                          ) {
+                                            validate10.errors = [
+                                              {
+                                                instancePath: instancePath + '/limit_memory_soft',
+                                                schemaPath: '#/properties/limit_memory_soft/type',
+                                                keyword: 'type',
+                                                params: { type: 'integer' },
+                                              },
+                                            ];
+                                            return false;
+                                          }
+                                          if (errors === _errs34) {
+                                            if (typeof data16 == 'number' && isFinite(data16)) {
+                                              if (data16 < 0 || isNaN(data16)) {
                                                 validate10.errors = [
                                                   {
-                                                    instancePath: instancePath + '/logfile',
-                                                    schemaPath: '#/properties/logfile/pattern',
-                                                    keyword: 'pattern',
-                                                    params: { pattern: '^[^\\u0000]*$' },
+                                                    instancePath: instancePath + '/limit_memory_soft',
+                                                    schemaPath: '#/properties/limit_memory_soft/minimum',
+                                                    keyword: 'minimum',
+                                                    params: { comparison: '>=', limit: 0 },
                                                   },
                                                 ];
                                                 return false;
                                               }
-                                            } else {
-                                              validate10.errors = [
-                                                {
-                                                  instancePath: instancePath + '/logfile',
-                                                  schemaPath: '#/properties/logfile/type',
-                                                  keyword: 'type',
-                                                  params: { type: 'string' },
-                                                },
-                                              ];
-                                              return false;
                                             }
                                           }
-                                          var valid0 = _errs36 === errors;
+                                          var valid0 = _errs34 === errors;
                                         } else {
                                           var valid0 = true;
                                         }
                                         if (valid0) {
-                                          if (data.log_level !== undefined) {
-                                            let data18 = data.log_level;
-                                            const _errs38 = errors;
-                                            if (typeof data18 !== 'string') {
-                                              validate10.errors = [
-                                                {
-                                                  instancePath: instancePath + '/log_level',
-                                                  schemaPath: '#/properties/log_level/type',
-                                                  keyword: 'type',
-                                                  params: { type: 'string' },
-                                                },
-                                              ];
-                                              return false;
-                                            }
+                                          if (data.limit_memory_hard !== undefined) {
+                                            let data17 = data.limit_memory_hard;
+                                            const _errs36 = errors;
                                             if (
                                               !(
-                                                data18 === 'fatal' ||
-                                                data18 === 'error' ||
-                                                data18 === 'warn' ||
-                                                data18 === 'info' ||
-                                                data18 === 'debug' ||
-                                                data18 === 'trace' ||
-                                                data18 === 'silent'
+                                                typeof data17 == 'number' &&
+                                                !(data17 % 1) &&
+                                                !isNaN(data17) &&
+                                                isFinite(data17)
                                               )
                                             ) {
                                               validate10.errors = [
                                                 {
-                                                  instancePath: instancePath + '/log_level',
-                                                  schemaPath: '#/properties/log_level/enum',
-                                                  keyword: 'enum',
-                                                  params: { allowedValues: schema11.properties.log_level.enum },
+                                                  instancePath: instancePath + '/limit_memory_hard',
+                                                  schemaPath: '#/properties/limit_memory_hard/type',
+                                                  keyword: 'type',
+                                                  params: { type: 'integer' },
                                                 },
                                               ];
                                               return false;
                                             }
-                                            var valid0 = _errs38 === errors;
-                                          } else {
-                                            var valid0 = true;
-                                          }
-                                          if (valid0) {
-                                            if (data.log_format !== undefined) {
-                                              let data19 = data.log_format;
-                                              const _errs40 = errors;
-                                              if (typeof data19 !== 'string') {
-                                                validate10.errors = [
-                                                  {
-                                                    instancePath: instancePath + '/log_format',
-                                                    schemaPath: '#/properties/log_format/type',
-                                                    keyword: 'type',
-                                                    params: { type: 'string' },
-                                                  },
-                                                ];
-                                                return false;
-                                              }
-                                              if (!(data19 === 'text' || data19 === 'json')) {
-                                                validate10.errors = [
-                                                  {
-                                                    instancePath: instancePath + '/log_format',
-                                                    schemaPath: '#/properties/log_format/enum',
-                                                    keyword: 'enum',
-                                                    params: { allowedValues: schema11.properties.log_format.enum },
-                                                  },
-                                                ];
-                                                return false;
-                                              }
-                                              var valid0 = _errs40 === errors;
-                                            } else {
-                                              var valid0 = true;
-                                            }
-                                            if (valid0) {
-                                              if (data.access_log !== undefined) {
-                                                const _errs42 = errors;
-                                                if (typeof data.access_log !== 'boolean') {
+                                            if (errors === _errs36) {
+                                              if (typeof data17 == 'number' && isFinite(data17)) {
+                                                if (data17 < 0 || isNaN(data17)) {
                                                   validate10.errors = [
                                                     {
-                                                      instancePath: instancePath + '/access_log',
-                                                      schemaPath: '#/properties/access_log/type',
-                                                      keyword: 'type',
-                                                      params: { type: 'boolean' },
+                                                      instancePath: instancePath + '/limit_memory_hard',
+                                                      schemaPath: '#/properties/limit_memory_hard/minimum',
+                                                      keyword: 'minimum',
+                                                      params: { comparison: '>=', limit: 0 },
                                                     },
                                                   ];
                                                   return false;
                                                 }
-                                                var valid0 = _errs42 === errors;
+                                              }
+                                            }
+                                            var valid0 = _errs36 === errors;
+                                          } else {
+                                            var valid0 = true;
+                                          }
+                                          if (valid0) {
+                                            if (data.limit_memory_soft_evented !== undefined) {
+                                              let data18 = data.limit_memory_soft_evented;
+                                              const _errs38 = errors;
+                                              if (
+                                                !(
+                                                  typeof data18 == 'number' &&
+                                                  !(data18 % 1) &&
+                                                  !isNaN(data18) &&
+                                                  isFinite(data18)
+                                                )
+                                              ) {
+                                                validate10.errors = [
+                                                  {
+                                                    instancePath: instancePath + '/limit_memory_soft_evented',
+                                                    schemaPath: '#/properties/limit_memory_soft_evented/type',
+                                                    keyword: 'type',
+                                                    params: { type: 'integer' },
+                                                  },
+                                                ];
+                                                return false;
+                                              }
+                                              if (errors === _errs38) {
+                                                if (typeof data18 == 'number' && isFinite(data18)) {
+                                                  if (data18 < 0 || isNaN(data18)) {
+                                                    validate10.errors = [
+                                                      {
+                                                        instancePath: instancePath + '/limit_memory_soft_evented',
+                                                        schemaPath: '#/properties/limit_memory_soft_evented/minimum',
+                                                        keyword: 'minimum',
+                                                        params: { comparison: '>=', limit: 0 },
+                                                      },
+                                                    ];
+                                                    return false;
+                                                  }
+                                                }
+                                              }
+                                              var valid0 = _errs38 === errors;
+                                            } else {
+                                              var valid0 = true;
+                                            }
+                                            if (valid0) {
+                                              if (data.limit_memory_hard_evented !== undefined) {
+                                                let data19 = data.limit_memory_hard_evented;
+                                                const _errs40 = errors;
+                                                if (
+                                                  !(
+                                                    typeof data19 == 'number' &&
+                                                    !(data19 % 1) &&
+                                                    !isNaN(data19) &&
+                                                    isFinite(data19)
+                                                  )
+                                                ) {
+                                                  validate10.errors = [
+                                                    {
+                                                      instancePath: instancePath + '/limit_memory_hard_evented',
+                                                      schemaPath: '#/properties/limit_memory_hard_evented/type',
+                                                      keyword: 'type',
+                                                      params: { type: 'integer' },
+                                                    },
+                                                  ];
+                                                  return false;
+                                                }
+                                                if (errors === _errs40) {
+                                                  if (typeof data19 == 'number' && isFinite(data19)) {
+                                                    if (data19 < 0 || isNaN(data19)) {
+                                                      validate10.errors = [
+                                                        {
+                                                          instancePath: instancePath + '/limit_memory_hard_evented',
+                                                          schemaPath: '#/properties/limit_memory_hard_evented/minimum',
+                                                          keyword: 'minimum',
+                                                          params: { comparison: '>=', limit: 0 },
+                                                        },
+                                                      ];
+                                                      return false;
+                                                    }
+                                                  }
+                                                }
+                                                var valid0 = _errs40 === errors;
                                               } else {
                                                 var valid0 = true;
                                               }
                                               if (valid0) {
-                                                if (data.pidfile !== undefined) {
-                                                  let data21 = data.pidfile;
-                                                  const _errs44 = errors;
-                                                  if (errors === _errs44) {
-                                                    if (typeof data21 === 'string') {
-                                                      if (!pattern0.test(data21)) {
+                                                if (data.limit_time_worker !== undefined) {
+                                                  let data20 = data.limit_time_worker;
+                                                  const _errs42 = errors;
+                                                  if (errors === _errs42) {
+                                                    if (typeof data20 == 'number' && isFinite(data20)) {
+                                                      if (data20 < 0 || isNaN(data20)) {
                                                         validate10.errors = [
                                                           {
-                                                            instancePath: instancePath + '/pidfile',
-                                                            schemaPath: '#/properties/pidfile/pattern',
-                                                            keyword: 'pattern',
-                                                            params: { pattern: '^[^\\u0000]*$' },
+                                                            instancePath: instancePath + '/limit_time_worker',
+                                                            schemaPath: '#/properties/limit_time_worker/minimum',
+                                                            keyword: 'minimum',
+                                                            params: { comparison: '>=', limit: 0 },
                                                           },
                                                         ];
                                                         return false;
@@ -852,69 +909,429 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                     } else {
                                                       validate10.errors = [
                                                         {
-                                                          instancePath: instancePath + '/pidfile',
-                                                          schemaPath: '#/properties/pidfile/type',
+                                                          instancePath: instancePath + '/limit_time_worker',
+                                                          schemaPath: '#/properties/limit_time_worker/type',
                                                           keyword: 'type',
-                                                          params: { type: 'string' },
+                                                          params: { type: 'number' },
                                                         },
                                                       ];
                                                       return false;
                                                     }
                                                   }
-                                                  var valid0 = _errs44 === errors;
+                                                  var valid0 = _errs42 === errors;
                                                 } else {
                                                   var valid0 = true;
                                                 }
                                                 if (valid0) {
-                                                  if (data.stop_after_init !== undefined) {
-                                                    const _errs46 = errors;
-                                                    if (typeof data.stop_after_init !== 'boolean') {
-                                                      validate10.errors = [
-                                                        {
-                                                          instancePath: instancePath + '/stop_after_init',
-                                                          schemaPath: '#/properties/stop_after_init/type',
-                                                          keyword: 'type',
-                                                          params: { type: 'boolean' },
-                                                        },
-                                                      ];
-                                                      return false;
-                                                    }
-                                                    var valid0 = _errs46 === errors;
-                                                  } else {
-                                                    var valid0 = true;
-                                                  }
-                                                  if (valid0) {
-                                                    if (data.test_file !== undefined) {
-                                                      let data23 = data.test_file;
-                                                      const _errs48 = errors;
-                                                      if (errors === _errs48) {
-                                                        if (typeof data23 === 'string') {
-                                                          if (!pattern0.test(data23)) {
+                                                  if (data.limit_time_cpu !== undefined) {
+                                                    let data21 = data.limit_time_cpu;
+                                                    const _errs44 = errors;
+                                                    if (errors === _errs44) {
+                                                      if (typeof data21 == 'number' && isFinite(data21)) {
+                                                        if (data21 > 86400 || isNaN(data21)) {
+                                                          validate10.errors = [
+                                                            {
+                                                              instancePath: instancePath + '/limit_time_cpu',
+                                                              schemaPath: '#/properties/limit_time_cpu/maximum',
+                                                              keyword: 'maximum',
+                                                              params: { comparison: '<=', limit: 86400 },
+                                                            },
+                                                          ];
+                                                          return false;
+                                                        } else {
+                                                          if (data21 < 0 || isNaN(data21)) {
                                                             validate10.errors = [
                                                               {
-                                                                instancePath: instancePath + '/test_file',
-                                                                schemaPath: '#/properties/test_file/pattern',
-                                                                keyword: 'pattern',
-                                                                params: { pattern: '^[^\\u0000]*$' },
+                                                                instancePath: instancePath + '/limit_time_cpu',
+                                                                schemaPath: '#/properties/limit_time_cpu/minimum',
+                                                                keyword: 'minimum',
+                                                                params: { comparison: '>=', limit: 0 },
                                                               },
                                                             ];
                                                             return false;
                                                           }
+                                                        }
+                                                      } else {
+                                                        validate10.errors = [
+                                                          {
+                                                            instancePath: instancePath + '/limit_time_cpu',
+                                                            schemaPath: '#/properties/limit_time_cpu/type',
+                                                            keyword: 'type',
+                                                            params: { type: 'number' },
+                                                          },
+                                                        ];
+                                                        return false;
+                                                      }
+                                                    }
+                                                    var valid0 = _errs44 === errors;
+                                                  } else {
+                                                    var valid0 = true;
+                                                  }
+                                                  if (valid0) {
+                                                    if (data.limit_time_real !== undefined) {
+                                                      let data22 = data.limit_time_real;
+                                                      const _errs46 = errors;
+                                                      if (errors === _errs46) {
+                                                        if (typeof data22 == 'number' && isFinite(data22)) {
+                                                          if (data22 > 86400 || isNaN(data22)) {
+                                                            validate10.errors = [
+                                                              {
+                                                                instancePath: instancePath + '/limit_time_real',
+                                                                schemaPath: '#/properties/limit_time_real/maximum',
+                                                                keyword: 'maximum',
+                                                                params: { comparison: '<=', limit: 86400 },
+                                                              },
+                                                            ];
+                                                            return false;
+                                                          } else {
+                                                            if (data22 < 0 || isNaN(data22)) {
+                                                              validate10.errors = [
+                                                                {
+                                                                  instancePath: instancePath + '/limit_time_real',
+                                                                  schemaPath: '#/properties/limit_time_real/minimum',
+                                                                  keyword: 'minimum',
+                                                                  params: { comparison: '>=', limit: 0 },
+                                                                },
+                                                              ];
+                                                              return false;
+                                                            }
+                                                          }
                                                         } else {
                                                           validate10.errors = [
                                                             {
-                                                              instancePath: instancePath + '/test_file',
-                                                              schemaPath: '#/properties/test_file/type',
+                                                              instancePath: instancePath + '/limit_time_real',
+                                                              schemaPath: '#/properties/limit_time_real/type',
                                                               keyword: 'type',
-                                                              params: { type: 'string' },
+                                                              params: { type: 'number' },
                                                             },
                                                           ];
                                                           return false;
                                                         }
                                                       }
-                                                      var valid0 = _errs48 === errors;
+                                                      var valid0 = _errs46 === errors;
                                                     } else {
                                                       var valid0 = true;
+                                                    }
+                                                    if (valid0) {
+                                                      if (data.proxy_mode !== undefined) {
+                                                        const _errs48 = errors;
+                                                        if (typeof data.proxy_mode !== 'boolean') {
+                                                          validate10.errors = [
+                                                            {
+                                                              instancePath: instancePath + '/proxy_mode',
+                                                              schemaPath: '#/properties/proxy_mode/type',
+                                                              keyword: 'type',
+                                                              params: { type: 'boolean' },
+                                                            },
+                                                          ];
+                                                          return false;
+                                                        }
+                                                        var valid0 = _errs48 === errors;
+                                                      } else {
+                                                        var valid0 = true;
+                                                      }
+                                                      if (valid0) {
+                                                        if (data.proxy_trust !== undefined) {
+                                                          let data24 = data.proxy_trust;
+                                                          const _errs50 = errors;
+                                                          if (errors === _errs50) {
+                                                            if (Array.isArray(data24)) {
+                                                              var valid1 = true;
+                                                              const len0 = data24.length;
+                                                              for (let i0 = 0; i0 < len0; i0++) {
+                                                                let data25 = data24[i0];
+                                                                const _errs52 = errors;
+                                                                if (errors === _errs52) {
+                                                                  if (errors === _errs52) {
+                                                                    if (typeof data25 === 'string') {
+                                                                      if (!pattern0.test(data25)) {
+                                                                        validate10.errors = [
+                                                                          {
+                                                                            instancePath:
+                                                                              instancePath + '/proxy_trust/' + i0,
+                                                                            schemaPath:
+                                                                              '#/properties/proxy_trust/items/pattern',
+                                                                            keyword: 'pattern',
+                                                                            params: { pattern: '^[^\\u0000]*$' },
+                                                                          },
+                                                                        ];
+                                                                        return false;
+                                                                      } else {
+                                                                        if (!formats2(data25)) {
+                                                                          validate10.errors = [
+                                                                            {
+                                                                              instancePath:
+                                                                                instancePath + '/proxy_trust/' + i0,
+                                                                              schemaPath:
+                                                                                '#/properties/proxy_trust/items/format',
+                                                                              keyword: 'format',
+                                                                              params: { format: 'trust' },
+                                                                            },
+                                                                          ];
+                                                                          return false;
+                                                                        }
+                                                                      }
+                                                                    } else {
+                                                                      validate10.errors = [
+                                                                        {
+                                                                          instancePath:
+                                                                            instancePath + '/proxy_trust/' + i0,
+                                                                          schemaPath:
+                                                                            '#/properties/proxy_trust/items/type',
+                                                                          keyword: 'type',
+                                                                          params: { type: 'string' },
+                                                                        },
+                                                                      ];
+                                                                      return false;
+                                                                    }
+                                                                  }
+                                                                }
+                                                                var valid1 = _errs52 === errors;
+                                                                if (!valid1) {
+                                                                  break;
+                                                                }
+                                                              }
+                                                            } else {
+                                                              validate10.errors = [
+                                                                {
+                                                                  instancePath: instancePath + '/proxy_trust',
+                                                                  schemaPath: '#/properties/proxy_trust/type',
+                                                                  keyword: 'type',
+                                                                  params: { type: 'array' },
+                                                                },
+                                                              ];
+                                                              return false;
+                                                            }
+                                                          }
+                                                          var valid0 = _errs50 === errors;
+                                                        } else {
+                                                          var valid0 = true;
+                                                        }
+                                                        if (valid0) {
+                                                          if (data.logfile !== undefined) {
+                                                            let data26 = data.logfile;
+                                                            const _errs54 = errors;
+                                                            if (errors === _errs54) {
+                                                              if (typeof data26 === 'string') {
+                                                                if (!pattern0.test(data26)) {
+                                                                  validate10.errors = [
+                                                                    {
+                                                                      instancePath: instancePath + '/logfile',
+                                                                      schemaPath: '#/properties/logfile/pattern',
+                                                                      keyword: 'pattern',
+                                                                      params: { pattern: '^[^\\u0000]*$' },
+                                                                    },
+                                                                  ];
+                                                                  return false;
+                                                                }
+                                                              } else {
+                                                                validate10.errors = [
+                                                                  {
+                                                                    instancePath: instancePath + '/logfile',
+                                                                    schemaPath: '#/properties/logfile/type',
+                                                                    keyword: 'type',
+                                                                    params: { type: 'string' },
+                                                                  },
+                                                                ];
+                                                                return false;
+                                                              }
+                                                            }
+                                                            var valid0 = _errs54 === errors;
+                                                          } else {
+                                                            var valid0 = true;
+                                                          }
+                                                          if (valid0) {
+                                                            if (data.log_level !== undefined) {
+                                                              let data27 = data.log_level;
+                                                              const _errs56 = errors;
+                                                              if (typeof data27 !== 'string') {
+                                                                validate10.errors = [
+                                                                  {
+                                                                    instancePath: instancePath + '/log_level',
+                                                                    schemaPath: '#/properties/log_level/type',
+                                                                    keyword: 'type',
+                                                                    params: { type: 'string' },
+                                                                  },
+                                                                ];
+                                                                return false;
+                                                              }
+                                                              if (
+                                                                !(
+                                                                  data27 === 'fatal' ||
+                                                                  data27 === 'error' ||
+                                                                  data27 === 'warn' ||
+                                                                  data27 === 'info' ||
+                                                                  data27 === 'debug' ||
+                                                                  data27 === 'trace' ||
+                                                                  data27 === 'silent'
+                                                                )
+                                                              ) {
+                                                                validate10.errors = [
+                                                                  {
+                                                                    instancePath: instancePath + '/log_level',
+                                                                    schemaPath: '#/properties/log_level/enum',
+                                                                    keyword: 'enum',
+                                                                    params: {
+                                                                      allowedValues: schema11.properties.log_level.enum,
+                                                                    },
+                                                                  },
+                                                                ];
+                                                                return false;
+                                                              }
+                                                              var valid0 = _errs56 === errors;
+                                                            } else {
+                                                              var valid0 = true;
+                                                            }
+                                                            if (valid0) {
+                                                              if (data.log_format !== undefined) {
+                                                                let data28 = data.log_format;
+                                                                const _errs58 = errors;
+                                                                if (typeof data28 !== 'string') {
+                                                                  validate10.errors = [
+                                                                    {
+                                                                      instancePath: instancePath + '/log_format',
+                                                                      schemaPath: '#/properties/log_format/type',
+                                                                      keyword: 'type',
+                                                                      params: { type: 'string' },
+                                                                    },
+                                                                  ];
+                                                                  return false;
+                                                                }
+                                                                if (!(data28 === 'text' || data28 === 'json')) {
+                                                                  validate10.errors = [
+                                                                    {
+                                                                      instancePath: instancePath + '/log_format',
+                                                                      schemaPath: '#/properties/log_format/enum',
+                                                                      keyword: 'enum',
+                                                                      params: {
+                                                                        allowedValues:
+                                                                          schema11.properties.log_format.enum,
+                                                                      },
+                                                                    },
+                                                                  ];
+                                                                  return false;
+                                                                }
+                                                                var valid0 = _errs58 === errors;
+                                                              } else {
+                                                                var valid0 = true;
+                                                              }
+                                                              if (valid0) {
+                                                                if (data.access_log !== undefined) {
+                                                                  const _errs60 = errors;
+                                                                  if (typeof data.access_log !== 'boolean') {
+                                                                    validate10.errors = [
+                                                                      {
+                                                                        instancePath: instancePath + '/access_log',
+                                                                        schemaPath: '#/properties/access_log/type',
+                                                                        keyword: 'type',
+                                                                        params: { type: 'boolean' },
+                                                                      },
+                                                                    ];
+                                                                    return false;
+                                                                  }
+                                                                  var valid0 = _errs60 === errors;
+                                                                } else {
+                                                                  var valid0 = true;
+                                                                }
+                                                                if (valid0) {
+                                                                  if (data.pidfile !== undefined) {
+                                                                    let data30 = data.pidfile;
+                                                                    const _errs62 = errors;
+                                                                    if (errors === _errs62) {
+                                                                      if (typeof data30 === 'string') {
+                                                                        if (!pattern0.test(data30)) {
+                                                                          validate10.errors = [
+                                                                            {
+                                                                              instancePath: instancePath + '/pidfile',
+                                                                              schemaPath:
+                                                                                '#/properties/pidfile/pattern',
+                                                                              keyword: 'pattern',
+                                                                              params: { pattern: '^[^\\u0000]*$' },
+                                                                            },
+                                                                          ];
+                                                                          return false;
+                                                                        }
+                                                                      } else {
+                                                                        validate10.errors = [
+                                                                          {
+                                                                            instancePath: instancePath + '/pidfile',
+                                                                            schemaPath: '#/properties/pidfile/type',
+                                                                            keyword: 'type',
+                                                                            params: { type: 'string' },
+                                                                          },
+                                                                        ];
+                                                                        return false;
+                                                                      }
+                                                                    }
+                                                                    var valid0 = _errs62 === errors;
+                                                                  } else {
+                                                                    var valid0 = true;
+                                                                  }
+                                                                  if (valid0) {
+                                                                    if (data.stop_after_init !== undefined) {
+                                                                      const _errs64 = errors;
+                                                                      if (typeof data.stop_after_init !== 'boolean') {
+                                                                        validate10.errors = [
+                                                                          {
+                                                                            instancePath:
+                                                                              instancePath + '/stop_after_init',
+                                                                            schemaPath:
+                                                                              '#/properties/stop_after_init/type',
+                                                                            keyword: 'type',
+                                                                            params: { type: 'boolean' },
+                                                                          },
+                                                                        ];
+                                                                        return false;
+                                                                      }
+                                                                      var valid0 = _errs64 === errors;
+                                                                    } else {
+                                                                      var valid0 = true;
+                                                                    }
+                                                                    if (valid0) {
+                                                                      if (data.test_file !== undefined) {
+                                                                        let data32 = data.test_file;
+                                                                        const _errs66 = errors;
+                                                                        if (errors === _errs66) {
+                                                                          if (typeof data32 === 'string') {
+                                                                            if (!pattern0.test(data32)) {
+                                                                              validate10.errors = [
+                                                                                {
+                                                                                  instancePath:
+                                                                                    instancePath + '/test_file',
+                                                                                  schemaPath:
+                                                                                    '#/properties/test_file/pattern',
+                                                                                  keyword: 'pattern',
+                                                                                  params: { pattern: '^[^\\u0000]*$' },
+                                                                                },
+                                                                              ];
+                                                                              return false;
+                                                                            }
+                                                                          } else {
+                                                                            validate10.errors = [
+                                                                              {
+                                                                                instancePath:
+                                                                                  instancePath + '/test_file',
+                                                                                schemaPath:
+                                                                                  '#/properties/test_file/type',
+                                                                                keyword: 'type',
+                                                                                params: { type: 'string' },
+                                                                              },
+                                                                            ];
+                                                                            return false;
+                                                                          }
+                                                                        }
+                                                                        var valid0 = _errs66 === errors;
+                                                                      } else {
+                                                                        var valid0 = true;
+                                                                      }
+                                                                    }
+                                                                  }
+                                                                }
+                                                              }
+                                                            }
+                                                          }
+                                                        }
+                                                      }
                                                     }
                                                   }
                                                 }

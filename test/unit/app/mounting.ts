@@ -6,32 +6,12 @@ import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { mountApp, type MountContext, type MountedApp } from '../../../src/app/mount.ts';
 import type { Config } from '../../../src/config/config.ts';
+import { load } from '../config/support.ts';
 
-const DEFAULTS: Config = {
-  app: '',
-  workers: 0,
-  threads: 1,
-  evented: false,
-  http_interface: '127.0.0.1',
-  http_port: 0,
-  http_enable: true,
-  backlog: 511,
-  graceful_timeout: 30,
-  boot_timeout: 60,
-  keep_alive_timeout: 72,
-  headers_timeout: 60,
-  request_timeout: 300,
-  body_limit: 1024 * 1024,
-  proxy_mode: false,
-  proxy_trust: ['loopback'],
-  pidfile: '',
-  logfile: '',
-  log_level: 'info',
-  log_format: 'json',
-  access_log: true,
-  stop_after_init: false,
-  test_file: '',
-};
+const { config: DEFAULTS } = load(import.meta.dirname, {
+  argv: ['--http-interface=127.0.0.1', '--threads=1'],
+  needsApp: false,
+});
 
 export interface Setup {
   readonly config?: Partial<Config>;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { isActive, plan, transition, type Member, type MemberState } from '../../../src/roster/plan.ts';
+import { isActive, plan, retire, transition, type Member, type MemberState } from '../../../src/roster/plan.ts';
 
-const STATES: readonly MemberState[] = ['starting', 'ready', 'draining', 'exited'];
+const STATES: readonly MemberState[] = ['starting', 'ready', 'retiring', 'draining', 'exited'];
 
 function member(number: number, state: MemberState = 'ready'): Member {
   return { number, state };
@@ -112,8 +112,11 @@ t.test('states go forward only', async (t) => {
     'starting->ready',
     'starting->draining',
     'starting->exited',
+    'ready->retiring',
     'ready->draining',
     'ready->exited',
+    'retiring->draining',
+    'retiring->exited',
     'draining->exited',
   ]);
   for (const from of STATES) {
@@ -122,4 +125,21 @@ t.test('states go forward only', async (t) => {
       else t.throws(() => transition('worker 1', from, to), new Error(`worker 1: ${from} -> ${to} is no transition`));
     }
   }
+});
+
+t.test('who retires is replaced first, and drained when as many as are wanted are ready', async (t) => {
+  const retiring = member(1, 'retiring');
+  t.same(plan([retiring, member(2)], 2), { spawn: [1], drain: [] });
+  t.same(plan([retiring, member(1, 'starting'), member(2)], 2), { spawn: [], drain: [] });
+  t.same(plan([retiring, member(1), member(2)], 2), { spawn: [], drain: [retiring] });
+});
+
+t.test('one recycle budget: one, or a quarter, away at a time; the others wait in their order', async (t) => {
+  const due = [member(3), member(1), member(2)];
+  t.same(retire(due, due, 3), [due[0]]);
+  t.same(retire([...due, member(4, 'retiring')], due, 4), [], 'somebody is away already');
+  t.same(retire([...due, member(4, 'draining')], due, 4), []);
+  const many = Array.from({ length: 12 }, (_, index) => member(index + 1));
+  t.same(retire(many, many, 12), many.slice(0, 3));
+  t.same(retire([member(1, 'starting')], [member(1, 'starting')], 1), [], 'only who is ready');
 });

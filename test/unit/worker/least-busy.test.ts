@@ -1,20 +1,20 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { LoopCounters } from '../../../src/worker/counters.ts';
+import { Ledger } from '../../../src/worker/ledger.ts';
 import { leastBusy } from '../../../src/worker/least-busy.ts';
 
 interface Candidate {
-  readonly counters: { readonly inflight: number; readonly connections: number };
+  readonly ledger: { readonly inflight: number; readonly connections: number };
 }
 
 function candidate(inflight: number, connections: number): Candidate {
-  return { counters: { inflight, connections } };
+  return { ledger: { inflight, connections } };
 }
 
 /** The same, as one would first write it: a stable sort by both keys. */
 function reference(candidates: readonly Candidate[]): Candidate | undefined {
   return candidates.toSorted(
-    ({ counters: a }, { counters: b }) => a.inflight - b.inflight || a.connections - b.connections,
+    ({ ledger: a }, { ledger: b }) => a.inflight - b.inflight || a.connections - b.connections,
   )[0];
 }
 
@@ -42,10 +42,10 @@ t.test('it is who a stable sort puts first', async () => {
 });
 
 t.test('a burst spreads: what was handed over counts at once', async (t) => {
-  const loops = [1, 2, 3].map(() => ({ counters: new LoopCounters() }));
-  for (let connection = 0; connection < 9; connection += 1) leastBusy(loops)?.counters.connectionBegins();
+  const loops = [1, 2, 3].map(() => ({ ledger: new Ledger() }));
+  for (let connection = 0; connection < 9; connection += 1) leastBusy(loops)?.ledger.connectionBegins();
   t.same(
-    loops.map(({ counters }) => counters.connections),
+    loops.map(({ ledger }) => ledger.connections),
     [3, 3, 3],
   );
 });

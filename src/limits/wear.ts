@@ -1,0 +1,69 @@
+/**
+ * Pure: when an event loop has served long enough and is to be recycled. After Odoo's check_limits, gunicorn's
+ * max_requests with jitter, and Puma's worker killer.
+ */
+import type { Config } from '../config/config.ts';
+
+export interface WearLimits {
+  readonly requests: number;
+  readonly ageMs: number;
+  /** Of the loop's own heap, external memory and array buffers together. */
+  readonly bytes: number;
+}
+
+export interface WearFacts {
+  readonly requests: number;
+  readonly ageMs: number;
+  readonly bytes: number;
+}
+
+/**
+ * The limits of one loop, moved by the jitter so that those who started together do not go together.
+ *
+ * @param loops how many share the worker's memory
+ * @param random 0 to 1
+ */
+export function wearLimits(config: Config, loops: number, random: () => number = Math.random): WearLimits {
+  const jitter = 1 + (random() * config.limit_request_jitter) / 100;
+  return {
+    requests: Math.round(off(config.limit_request) * jitter),
+    ageMs: off(config.limit_time_worker) * 1000 * jitter,
+    bytes: loops > 1 ? off(config.limit_memory_soft) / loops : Infinity,
+  };
+}
+
+/** The reason to recycle, for the log; undefined while there is none. */
+export function wornBy(limits: WearLimits, { requests, ageMs, bytes }: WearFacts): string | undefined {
+  if (requests >= limits.requests) return `limit_request: ${requests} requests`;
+  if (ageMs >= limits.ageMs) return `limit_time_worker: ${Math.round(ageMs / 1000)} s old`;
+  if (bytes >= limits.bytes) return `limit_memory_soft: ${mib(bytes)} MiB in one thread`;
+  return undefined;
+}
+
+export interface MemoryLimits {
+  readonly soft: number;
+  readonly hard: number;
+}
+
+export function memoryLimits(config: Config, role: 'http' | 'evented' | 'cron'): MemoryLimits {
+  if (role !== 'evented') return { soft: off(config.limit_memory_soft), hard: off(config.limit_memory_hard) };
+  return { soft: off(config.limit_memory_soft_evented), hard: off(config.limit_memory_hard_evented) };
+}
+
+/** What the resident memory of a worker process calls for. */
+export function judgeMemory(
+  limits: MemoryLimits,
+  rss: number,
+): { verdict: 'well' | 'recycle' | 'kill'; reason: string } {
+  if (rss >= limits.hard) return { verdict: 'kill', reason: `limit_memory_hard: ${mib(rss)} MiB` };
+  if (rss >= limits.soft) return { verdict: 'recycle', reason: `limit_memory_soft: ${mib(rss)} MiB` };
+  return { verdict: 'well', reason: '' };
+}
+
+function off(limit: number): number {
+  return limit === 0 ? Infinity : limit;
+}
+
+function mib(bytes: number): number {
+  return Math.round(bytes / 1024 / 1024);
+}

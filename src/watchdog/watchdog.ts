@@ -1,0 +1,105 @@
+/**
+ * Watches one event loop from outside of it, and ends what is stuck in named steps: ask (it may still drain), abort
+ * (its stack and its requests are taken and logged), kill. Lives in the monitor thread of a worker process, or, for its
+ * threads, in the main thread of a threaded worker.
+ *
+ * States: watching -> asked (a limit was exceeded) -> killed. A loop that beats again after it was asked is drained by
+ * then, and ends by itself.
+ */
+import type { Logger } from '../log/supervisor-log.ts';
+import type { LoopStack } from '../protocol.ts';
+import type { Ledger } from '../worker/ledger.ts';
+import { LoopWatch, type Verdict, type WatchLimits } from './loop-watch.ts';
+
+/** From ask to abort, milliseconds. */
+const ASK_MS = 1000;
+/** So many requests in flight are named in the log. */
+const NAMED = 20;
+
+export interface Watched {
+  /** `worker 1`, `thread 2`: for the log. */
+  readonly name: string;
+  readonly ledger: Ledger;
+  /** CPU milliseconds that the loop has used. */
+  cpuMs(): number | Promise<number>;
+  /** Tells it to drain, and whoever starts its replacement. */
+  ask(): void;
+  stack(): Promise<Omit<LoopStack, 'thread'>>;
+  kill(): void;
+}
+
+type State = 'watching' | 'asked' | 'killed';
+
+export class Watchdog {
+  readonly #watched: Watched;
+  readonly #log: Logger;
+  readonly #everyMs: number;
+  readonly #limits: WatchLimits;
+  #timer: NodeJS.Timeout | undefined;
+  #watch: LoopWatch | undefined;
+  #state: State = 'watching';
+
+  constructor(watched: Watched, limits: WatchLimits, log: Logger) {
+    this.#watched = watched;
+    this.#limits = limits;
+    this.#log = log;
+    this.#everyMs = lookEvery(limits);
+  }
+
+  start(): void {
+    if (this.#everyMs === Infinity) return;
+    this.#timer = setInterval(() => void this.#look(), this.#everyMs);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    const cpuMs = await this.#watched.cpuMs();
+    const sight = { now: performance.now(), beats: this.#watched.ledger.beats, cpuMs };
+    this.#watch ??= new LoopWatch(this.#limits, this.#everyMs, sight);
+    const verdict = this.#watch.look(sight);
+    if (verdict.exceeded && this.#state === 'watching') this.#onExceeded(verdict);
+  }
+
+  #onExceeded({ exceeded, silentMs }: Verdict): void {
+    this.#state = 'asked';
+    const { name, ledger } = this.#watched;
+    const silent = seconds(silentMs);
+    this.#log.warn(
+      { limit: exceeded, silent_s: silent },
+      `${name}: its event loop has been blocked for ${silent} s, over ${exceeded}; asked to drain, aborted in ${ASK_MS / 1000} s`,
+    );
+    this.#watched.ask();
+    const { beats } = ledger;
+    setTimeout(() => void this.#abort(beats, silentMs), ASK_MS);
+  }
+
+  async #abort(beatsWhenAsked: number, silentMs: number): Promise<void> {
+    const { name, ledger } = this.#watched;
+    if (ledger.beats !== beatsWhenAsked) return;
+    this.stop();
+    const requests = ledger.entries().map(({ text, ageMs }) => `${text} (${seconds(ageMs)} s)`);
+    const { frames, unknown } = await this.#watched.stack();
+    const stack = unknown ?? (frames.join('\n') || 'no JavaScript is running');
+    const more = requests.length > NAMED ? { more_requests: requests.length - NAMED } : {};
+    this.#log.error(
+      { silent_s: seconds(silentMs + ASK_MS), requests: requests.slice(0, NAMED), ...more, stack },
+      `${name}: its event loop is stuck and is killed`,
+    );
+    this.#state = 'killed';
+    this.#watched.kill();
+  }
+}
+
+/** Often enough that a limit is exceeded by a quarter of itself at the most. Infinity = never. */
+function lookEvery({ cpuMs, realMs }: WatchLimits): number {
+  const shortest = Math.min(cpuMs, realMs);
+  return shortest === Infinity ? Infinity : Math.min(Math.max(shortest / 4, 20), 1000);
+}
+
+function seconds(ms: number): number {
+  return Number((ms / 1000).toFixed(1));
+}

@@ -1,0 +1,3 @@
+import { supervision } from './supervision.ts';
+
+supervision('evented');
