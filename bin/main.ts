@@ -4,7 +4,7 @@ import type { CommonServer, ServerOptions } from '../src/common-server.ts';
 import { parseCommandLine } from '../src/config/command-line.ts';
 import type { LoadedConfig } from '../src/config/config.ts';
 import { loadConfig } from '../src/config/load.ts';
-import { toWireError } from '../src/errors.ts';
+import { toWireError, type WireError } from '../src/errors.ts';
 import { openSupervisorLog } from '../src/log/supervisor-log.ts';
 
 /** What main() needs of the process: injected, so that tests can hold it. */
@@ -21,9 +21,9 @@ export async function main(argv: readonly string[], env: Environment, io: Io): P
   try {
     return await dispatch(argv, env, io);
   } catch (error) {
-    const { code, message, hint, exitCode, stack } = toWireError(error);
-    io.stderr.write(`tricorn: ${[message, stack, hint].filter(Boolean).join('\n')} (${code})\n`);
-    return exitCode;
+    const wire = toWireError(error);
+    complain(io, wire);
+    return wire.exitCode;
   }
 }
 
@@ -34,11 +34,19 @@ async function dispatch(argv: readonly string[], env: Environment, io: Io): Prom
   if (action === 'help') return print(io, await help());
   const loaded = loadConfig({ argv, env, cwd: io.cwd(), stdoutIsTTY: io.stdout.isTTY === true });
   if (action === 'print-config') return print(io, (await import('../src/config/help.ts')).renderPrintConfig(loaded));
-  const sink = openSupervisorLog(loaded.config);
-  const server = await selectMode(loaded, { log: sink.log, check: command === 'check' });
+  const check = command === 'check';
+  // The verdict of a check is for who asked, not for the log of a service.
+  const sink = openSupervisorLog(check ? { ...loaded.config, logfile: '' } : loaded.config);
+  const server = await selectMode(loaded, { log: sink.log, check });
   const code = await server.run();
   sink.close();
+  // Whoever started it looks at the terminal, not into the logfile.
+  if (server.failure && loaded.config.logfile !== '' && !check) complain(io, server.failure);
   return code;
+}
+
+function complain(io: Io, { code, message, hint, stack }: WireError): void {
+  io.stderr.write(`tricorn: ${[message, stack, hint].filter(Boolean).join('\n')} (${code})\n`);
 }
 
 /** One of the three, by the settings `evented` and `workers`; the other two are not even loaded. */

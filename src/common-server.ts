@@ -15,14 +15,15 @@
  */
 import { constants } from 'node:os';
 import type { Config, LoadedConfig } from './config/config.ts';
-import { logError, toWireError, TricornError, type WireError } from './errors.ts';
+import { logError, toWireError, type WireError } from './errors.ts';
 import type { Logger } from './log/supervisor-log.ts';
+import { bootTimeout, earlyEnd } from './supervisor/boot-errors.ts';
 import { bootMessage } from './supervisor/boot-message.ts';
 import { isDrainable } from './roster/plan.ts';
 import { runHooks, type Hook } from './supervisor/hooks.ts';
 import { bindListener, describeUrl, localUrl, type Listener } from './supervisor/listener.ts';
 import { Pidfile } from './supervisor/pidfile.ts';
-import { logStacks, logSupervisorUsage, logUsage } from './supervisor/reports.ts';
+import { logStacks, logSupervisorUsage, logUsage, stopMessage } from './supervisor/reports.ts';
 import { SignalQueue, type Action, type ReceivedSignal } from './supervisor/signals.ts';
 import { spawnWorker } from './supervisor/spawn-worker.ts';
 import { runTestFile } from './supervisor/test-run.ts';
@@ -89,6 +90,7 @@ export abstract class CommonServer {
   #state: State = 'new';
   #listeners: Listener[] = [];
   #exitCode = 0;
+  #failure: WireError | undefined;
   #startedAt = 0;
   #stopBy = 0;
   #echoUntil = 0;
@@ -117,6 +119,11 @@ export abstract class CommonServer {
   get url(): string | undefined {
     const [listener] = this.#listeners;
     return listener && localUrl(listener.address);
+  }
+
+  /** Why run() ended before the service was ready; undefined where it was, or was asked to stop. */
+  get failure(): WireError | undefined {
+    return this.#failure;
   }
 
   /** Runs `hook` in the supervisor once, after the last worker is gone, within what is left of graceful_timeout. */
@@ -180,6 +187,7 @@ export abstract class CommonServer {
   #handleSignals(): void {
     const handlers: Record<Action, (received: ReceivedSignal) => void> = {
       stop: ({ signal }) => this.#onStopSignal(signal),
+      refuse: ({ signal }) => this.#log.warn(`${signal} means nothing yet`),
       'scale-up': () => this.#onScale(1),
       'scale-down': () => this.#onScale(-1),
       'dump-stacks': () => this.#onDumpStacks(),
@@ -219,13 +227,12 @@ export abstract class CommonServer {
     if (this.#state === 'stopping') return;
     if (expected && code === 0) return this.#log.info({ worker: handle.number }, `${handle.name} has ended`);
     const how = signal ? `signal ${signal}` : `exit code ${code}`;
-    if (this.#state === 'booting') return this.#fail(this.#bootError(`${handle.name} ended by ${how}`));
+    if (this.#state === 'booting') return this.#fail(earlyEnd(this.config, `${handle.name} ended by ${how}`));
     this.#log.error({ worker: handle.number, code, signal }, `${handle.name} died: ${how}; it is replaced`);
   }
 
   #onBootTimeout(handle: WorkerHandle): void {
-    const { app, boot_timeout: seconds } = this.config;
-    const error = toWireError(new TricornError('TRC_BOOT_TIMEOUT', { app, seconds }));
+    const error = bootTimeout(this.config);
     if (this.#state === 'booting') return this.#fail(error);
     logError(this.#log, error, `${handle.name}: `);
     handle.kill();
@@ -282,6 +289,7 @@ export abstract class CommonServer {
 
   /** The first boot failed: says why, once, and ends. */
   #fail(error: WireError): void {
+    this.#failure = error;
     logError(this.#log, error);
     this.workers.killAll(({ state }) => state === 'starting');
     this.#stop(error.exitCode);
@@ -298,10 +306,6 @@ export abstract class CommonServer {
     this.#ticker.wake();
   }
 
-  #bootError(reason: string): WireError {
-    return toWireError(new TricornError('TRC_APP_BOOT', { app: this.config.app }, { cause: new Error(reason) }));
-  }
-
   #closeListeners(): void {
     for (const listener of this.#listeners.splice(0)) listener.close();
   }
@@ -316,6 +320,7 @@ export abstract class CommonServer {
   /** What run() could not even start with: the port, the pidfile. */
   #refuse(error: unknown): number {
     const wire = toWireError(error);
+    this.#failure = wire;
     logError(this.#log, wire);
     return wire.exitCode;
   }
@@ -342,8 +347,4 @@ export abstract class CommonServer {
     if (!FROM[state].includes(this.#state)) throw new Error(`server: ${this.#state} -> ${state} is no transition`);
     this.#state = state;
   }
-}
-
-function stopMessage(signal: string, seconds: number): string {
-  return `${signal}: stopping, which takes at most ${seconds} s; INT or TERM once more forces it`;
 }

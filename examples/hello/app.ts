@@ -4,12 +4,13 @@ import { threadId } from 'node:worker_threads';
 import type { FastifyInstance } from 'fastify';
 
 export default async function app(fastify: FastifyInstance): Promise<void> {
-  // Ask a few times: `title` and `thread` tell who answered.
+  // `title` and `thread` tell who answered. An idle server gives every connection to the first; ask in parallel, or keep
+  // one busy with /slow.
   fastify.get('/', async () => {
     return { hello: 'world', pid: process.pid, title: process.title, thread: threadId };
   });
 
-  // /slow?ms=2000 waits without blocking; stop or reload meanwhile, and it is still answered.
+  // /slow?ms=2000 waits without blocking; stop meanwhile (Ctrl-C), and it is still answered.
   fastify.get<{ Querystring: { ms: number } }>(
     '/slow',
     {

@@ -2,7 +2,7 @@
  * Reads the ini file. What the values are is decided by `ini`; a line scanner beside it knows the line of each key and
  * sees what `ini` passes over: duplicates, keys outside a section, unknown sections, lines that are neither.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import ini from 'ini';
 import { nearest } from './nearest.ts';
 
@@ -34,6 +34,9 @@ export interface IniFile {
 export function readIniFile(path: string, name: string, naming: string = name): IniFile {
   let bytes: Buffer;
   try {
+    // A device would be read without end. A folder is told by readFileSync.
+    const stat = statSync(path);
+    if (!stat.isFile() && !stat.isDirectory()) return unreadable(`${naming}: is no regular file: ${path}`);
     bytes = readFileSync(path);
   } catch (error) {
     return unreadable(`${naming}: ${whyUnreadable(error, path)}`);

@@ -23,7 +23,7 @@ export function limitBody(limit: number, listener: http.RequestListener): http.R
       refuse(req, res);
       return;
     }
-    if (chunked !== undefined) countBody(req, limit, () => refuse(req, res));
+    if (chunked !== undefined) countBody(req, limit, () => refuseSeen(req, res));
     listener(req, res);
   };
 }
@@ -48,25 +48,47 @@ function countBody(req: http.IncomingMessage, limit: number, exceeded: () => voi
   };
 }
 
-/** Answers 413 where no answer has begun, and closes once the client has stopped sending or LINGER_MS are over. */
+/** Answers 413 to a request that the app has not seen. */
 function refuse(req: http.IncomingMessage, res: http.ServerResponse): void {
-  if (res.headersSent) {
-    req.destroy(tooLarge());
-    return;
-  }
   res.writeHead(413, {
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(REFUSAL),
     connection: 'close',
   });
   res.write(REFUSAL);
-  closeSoon(req, res);
+  closeSoon(req, (done) => res.end(done));
 }
 
-function closeSoon(req: http.IncomingMessage, res: http.ServerResponse): void {
+const RAW_REFUSAL = [
+  'HTTP/1.1 413 Payload Too Large',
+  'Content-Type: application/json; charset=utf-8',
+  `Content-Length: ${Buffer.byteLength(REFUSAL)}`,
+  'Connection: close',
+  '',
+  REFUSAL,
+].join('\r\n');
+
+/**
+ * Answers 413, where no answer has begun, to a request that the app is reading, on the socket itself: the response is the
+ * app's, and it would throw at one that has been sent by somebody else. What it writes after this the client ignores.
+ */
+function refuseSeen(req: http.IncomingMessage, res: http.ServerResponse): void {
+  const { socket } = req;
+  if (res.headersSent || res.socket !== socket) {
+    req.destroy(tooLarge());
+    return;
+  }
+  // For the access log.
+  res.statusCode = 413;
+  socket.write(RAW_REFUSAL);
+  closeSoon(req, (done) => socket.end(done));
+}
+
+/** Closes once the client has stopped sending or LINGER_MS are over. */
+function closeSoon(req: http.IncomingMessage, end: (done: () => void) => void): void {
   const close = (): void => {
     clearTimeout(timer);
-    res.end(() => req.destroy(tooLarge()));
+    end(() => req.destroy(tooLarge()));
   };
   const timer = setTimeout(close, LINGER_MS).unref();
   req.once(BODY_ENDED, close);

@@ -1,5 +1,5 @@
 /** The pidfile: written once the port is ours, removed at the end if it still names us. Lives in the supervisor. */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { TricornError } from '../errors.ts';
 
 export class Pidfile {
@@ -13,6 +13,8 @@ export class Pidfile {
   /** @throws TricornError TRC_PIDFILE where it names another live process or cannot be written */
   write(): void {
     if (this.#path === '') return;
+    const stat = statSync(this.#path, { throwIfNoEntry: false });
+    if (stat && !stat.isFile()) throw this.#error('is no regular file');
     const holder = this.#read();
     if (holder !== undefined && holder !== process.pid && isAlive(holder)) {
       throw this.#error(`names process ${holder}, which is alive`);
@@ -40,6 +42,8 @@ export class Pidfile {
 
   #read(): number | undefined {
     try {
+      // A device would be read without end.
+      if (!statSync(this.#path).isFile()) return undefined;
       const text = readFileSync(this.#path, 'utf8').trim();
       return /^[1-9]\d*$/.test(text) ? Number(text) : undefined;
     } catch {

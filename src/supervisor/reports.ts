@@ -41,6 +41,10 @@ export function logStacks(log: Logger, handle: WorkerHandle, loops: readonly Loo
   }
 }
 
+export function stopMessage(signal: string, seconds: number): string {
+  return `${signal}: stopping, which takes at most ${seconds} s; INT or TERM once more forces it`;
+}
+
 function loopName(handle: WorkerHandle, thread: number): string {
   return thread === 0 ? handle.name : `${handle.name} thread ${thread}`;
 }

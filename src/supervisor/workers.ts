@@ -9,6 +9,9 @@ import { Backoff } from '../roster/backoff.ts';
 import { isDrainable, plan, retire } from '../roster/plan.ts';
 import type { Exit, WorkerHandle } from './worker-handle.ts';
 
+/** How long a worker that is stopped while it boots has for its end, milliseconds. */
+const STARTING_MS = 2000;
+
 interface Events {
   /** A worker changed its state, or may be started now: the next tick is due. */
   change: [];
@@ -110,8 +113,12 @@ export class Workers extends EventEmitter<Events> {
     }
   }
 
+  /** A worker that still boots has nothing to finish: it gets STARTING_MS instead. */
   drainAll(deadline: number): void {
-    for (const handle of this.#handles) if (isDrainable(handle)) handle.drain(deadline);
+    const soon = Math.min(deadline, this.#clock() + STARTING_MS);
+    for (const handle of this.#handles) {
+      if (isDrainable(handle)) handle.drain(handle.state === 'starting' ? soon : deadline);
+    }
   }
 
   killAll(those: (handle: WorkerHandle) => boolean = () => true): void {

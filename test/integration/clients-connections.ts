@@ -18,6 +18,21 @@ export function connections(mode: Mode): void {
     );
   });
 
+  t.test('a body over body_limit that an Express app answers without reading it harms nobody', async (t) => {
+    const server = await start(t, 'express5.ts', '--body-limit=1000');
+    const workers = server.workers();
+    for (let n = 0; n < 5; n += 1) {
+      const client = await RawConnection.open(server.port);
+      client.send('POST /nowhere HTTP/1.1\r\nHost: lab\r\nTransfer-Encoding: chunked\r\n\r\n');
+      client.send(`7d0\r\n${'x'.repeat(2000)}\r\n0\r\n\r\n`);
+      t.match(await client.until(/^HTTP[^]*\r\n\r\n/), /^HTTP\/1\.1 4(04|13) /);
+      client.socket.destroy();
+    }
+    t.equal((await get(`${server.url}/`)).status, 200);
+    t.strictSame(server.workers(), workers);
+    t.notOk(server.lines.some(({ msg }) => msg === 'Uncaught error'));
+  });
+
   t.test('HEAD: the head of the answer and no body, and the connection goes on', async (t) => {
     const server = await start(t, 'lab.ts');
     const client = await RawConnection.open(server.port);

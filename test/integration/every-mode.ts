@@ -2,7 +2,8 @@
  * The contract: what every mode promises, shown on the real command. every-mode.*.test.ts run it, one file a mode, so
  * that they run beside each other.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { once } from 'node:events';
 import net from 'node:net';
 import { join } from 'node:path';
@@ -25,6 +26,7 @@ export function contract(mode: Mode): void {
   stopping(start, mode);
   signals(start, mode);
   deaths(start, mode);
+  swappedFolder(mode);
   booting(flags);
   logging(start, flags);
   afterInit(flags);
@@ -184,11 +186,24 @@ function stopping(start: Start, mode: Mode): void {
     t.ok(server.lines.some(({ msg }) => /did not end in time: (killed|ended)/.test(msg)));
   });
 
-  t.test('a stop while the app still boots', async (t) => {
-    const args = [fixture('never-ready.ts'), ...modes[mode], '--http-interface=127.0.0.1', '--http-port=0'];
-    const server = new Tricorn(t, [...args, '--graceful-timeout=0.1', '--log-level=debug']);
-    await server.line(/^worker 1 .* starts/);
-    server.kill('SIGTERM');
+  for (const app of ['never-ready.ts', 'blocks-on-import.ts']) {
+    t.test(`a stop while the app still boots does not wait for graceful_timeout: ${app}`, async (t) => {
+      const args = [fixture(app), ...modes[mode], '--http-interface=127.0.0.1', '--http-port=0'];
+      const server = new Tricorn(t, [...args, '--graceful-timeout=3600', '--log-level=debug']);
+      await server.line(/^worker 1 .* starts/);
+      server.kill('SIGTERM');
+      t.strictSame(await server.ended, [0, null]);
+    });
+  }
+
+  t.test('HUP stops gracefully, too; USR2 harms nothing', async (t) => {
+    const server = await start(t);
+    const held = await HeldRequest.begin(`${server.url}/wait`);
+    server.kill('SIGUSR2');
+    await server.line(/^SIGUSR2 means nothing yet/);
+    server.kill('SIGHUP');
+    await server.line(/^SIGHUP: stopping/);
+    t.match(await held.finish(), { status: 200, body: 'waited' });
     t.strictSame(await server.ended, [0, null]);
   });
 
@@ -341,6 +356,18 @@ function deaths(start: Start, mode: Mode): void {
   }
 }
 
+/** The folder it was started in is swapped, as a deploy does: the next worker starts all the same. */
+function swappedFolder(mode: Mode): void {
+  t.test('a worker starts although the working directory is gone', async (t) => {
+    const cwd = mkdtempSync(join(tmpdir(), 'tricorn-cwd-'));
+    const server = await startTricorn(t, lab, modes[mode], { cwd });
+    rmdirSync(cwd);
+    process.kill(server.workers()[0]!, 'SIGKILL');
+    await server.line(/^worker \d .*is ready/);
+    t.equal((await get(`${server.url}/who`)).status, 200);
+  });
+}
+
 function booting(flags: readonly string[]): void {
   const failures: [app: string, code: string, stack: RegExp][] = [
     ['throws-on-import.ts', 'TRC_APP_LOAD', /throws-on-import\.ts/],
@@ -388,6 +415,8 @@ function booting(flags: readonly string[]): void {
     ]);
     t.strictSame(await good.ended, [0, null]);
     t.match(good.lines.at(-1)?.msg, /^Check passed/);
+    const plugin = new Tricorn(t, ['check', fixture('fastify-full.ts'), ...flags]);
+    t.strictSame(await plugin.ended, [0, null], 'a Fastify plugin');
     const bad = new Tricorn(t, ['check', fixture('throws-on-import.ts'), ...flags]);
     t.strictSame(await bad.ended, [3, null]);
   });
@@ -405,7 +434,7 @@ function logging(start: Start, flags: readonly string[]): void {
   t.test('access and app lines carry pid, worker and thread', async (t) => {
     const server = await start(t);
     await get(`${server.url}/log?lines=1`);
-    const fields = { pid: Number, worker: 1, ...(flags === modes.threaded ? { thread: Number } : {}) };
+    const fields = { pid: Number, worker: Number, ...(flags === modes.threaded ? { thread: Number } : {}) };
     t.match(await server.line(/^lab$/), fields);
     const access = await server.line((line) => isAnswerTo(line, '/log'));
     t.match(access, { ...fields, method: 'GET', status: 200, remote: '127.0.0.1', bytes: 6, ms: Number });

@@ -50,7 +50,9 @@ export async function mountPlugin(app: PluginForm, context: MountContext): Promi
     ready: async () => {
       await instance.register(plugin as Parameters<typeof instance.register>[0], options);
       await instance.ready();
-      if (instance.server instanceof DetachedServer) await instance.listen({ host: '127.0.0.1', port: 0 });
+      // `tricorn check` has no address that the app could be told.
+      const listens = instance.server instanceof DetachedServer && context.address !== null;
+      if (listens) await instance.listen({ host: '127.0.0.1', port: 0 });
       else armTimeouts(instance.server);
     },
     close: async () => void (await instance.close()),

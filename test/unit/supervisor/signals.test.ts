@@ -6,6 +6,8 @@ import { renderSignals, signalHelp, SignalQueue, type ReceivedSignal } from '../
 const MEANINGS = {
   SIGINT: 'stop',
   SIGTERM: 'stop',
+  SIGHUP: 'stop',
+  SIGUSR2: 'refuse',
   SIGTTIN: 'scale-up',
   SIGTTOU: 'scale-down',
   SIGQUIT: 'dump-stacks',
