@@ -227,5 +227,6 @@ empty path means none.
 
 ## When a change takes effect
 
-\`effect at once\`: in the workers that run. \`a reload\`: in new workers, which replace the old ones without losing a
+This version cannot reload yet: every change needs a restart. The column says what each will need once it
+can. \`effect at once\`: in the workers that run. \`a reload\`: in new workers, which replace the old ones without losing a
 request. \`a restart\`: only in a new supervisor.`;

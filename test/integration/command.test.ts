@@ -148,3 +148,23 @@ t.test('file < environment < flag', async (t) => {
   const server = new Tricorn(t, [lab, '--http-port=0'], { cwd: folder, env });
   t.match((await server.line(/^Ready/)).msg, /^Ready: prefork, 2 workers, handler on http:\/\/127\.0\.0\.1:\d{3,}$/);
 });
+
+t.test('a start that fails is told on the terminal, too, where there is a logfile', async (t) => {
+  const logfile = join(folderOf(t), 'tricorn.log');
+  const args = [fixture('throws-on-import.ts'), '--evented', '--http-port=0', `--logfile=${logfile}`];
+  t.match(await run(t, args), {
+    code: 3,
+    stderr: /^tricorn: the app .* failed to load\n[^]*connectToNothing[^]*TRC_APP_LOAD/,
+  });
+});
+
+t.test('check gives its verdict on standard output, also where there is a logfile', async (t) => {
+  const args = ['check', lab, '--evented', `--logfile=${join(folderOf(t), 'tricorn.log')}`];
+  t.match(await run(t, args), { code: 0, stdout: /Check passed/ });
+});
+
+t.test('a device is read neither as ini nor as pidfile', async (t) => {
+  t.match(await run(t, [lab, '-c', '/dev/zero']), { code: 2, stderr: /--config=\/dev\/zero: is no regular file/ });
+  const refused = await run(t, [lab, '--evented', '--http-port=0', '--pidfile=/dev/zero']);
+  t.match(refused, { code: 4, stdout: /TRC_PIDFILE.*is no regular file/ });
+});
