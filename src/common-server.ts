@@ -23,6 +23,7 @@ import { isDrainable } from './roster/plan.ts';
 import { runHooks, type Hook } from './supervisor/hooks.ts';
 import { bindListener, describeUrl, localUrl, type Listener } from './supervisor/listener.ts';
 import { Pidfile } from './supervisor/pidfile.ts';
+import { watchPoison } from './supervisor/poison-watch.ts';
 import { logStacks, logSupervisorUsage, logUsage, stopMessage } from './supervisor/reports.ts';
 import { SignalQueue, type Action, type ReceivedSignal } from './supervisor/signals.ts';
 import { spawnWorker } from './supervisor/spawn-worker.ts';
@@ -109,6 +110,7 @@ export abstract class CommonServer {
     // Draining, it counts no longer: its replacement starts at once.
     this.workers.on('stuck', (handle) => isDrainable(handle) && handle.drain(this.#killTime()));
     this.workers.on('late', (handle) => this.#onBootTimeout(handle));
+    watchPoison(this.workers, { threshold: this.config.poison_threshold, log, clock });
   }
 
   get state(): State {

@@ -28,6 +28,9 @@ export type ErrorCode =
   | 'TRC_APP_LISTENS'
   | 'TRC_APP_BOOT'
   | 'TRC_BOOT_TIMEOUT'
+  | 'TRC_REQUEST_TIME'
+  | 'TRC_OVERLOADED'
+  | 'TRC_POISON'
   | 'TRC_INTERNAL';
 
 export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
@@ -85,6 +88,21 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
     exit: 3,
     message: 'the app {app} was not ready within boot_timeout = {seconds} s',
     hint: 'Look for an await in a plugin or in onStart that never ends, or raise --boot-timeout.',
+  },
+  TRC_REQUEST_TIME: {
+    status: 503,
+    message: 'the request has taken {seconds} s, longer than it may',
+    hint: 'The log names the request. Find out what it waits for, or raise --limit-time-real.',
+  },
+  TRC_OVERLOADED: {
+    status: 503,
+    message: 'too many requests at the same time: {reason}',
+    hint: 'Try again after the seconds in Retry-After; the operator may raise --max-inflight, --max-queue or the workers.',
+  },
+  TRC_POISON: {
+    status: 503,
+    message: '{route} has blocked event loops until they were killed, and is refused for a minute',
+    hint: 'The log has the stack of each kill (`is stuck and is killed`); --poison-threshold=0 refuses nothing.',
   },
   TRC_INTERNAL: {
     exit: 1,

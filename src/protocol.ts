@@ -10,7 +10,7 @@ import { StringDecoder } from 'node:string_decoder';
 import type { Config } from './config/config.ts';
 import type { WireError } from './errors.ts';
 
-type Role = 'http' | 'evented' | 'cron';
+export type Role = 'http' | 'evented' | 'cron';
 
 /** Descriptors after stdin, stdout, stderr and the IPC channel, fixed by the order of `stdio` in spawn-worker. */
 export const LIFELINE_FD = 4;
@@ -51,6 +51,10 @@ export interface LoopUsage {
   readonly requests: number;
   readonly inflight: number;
   readonly connections: number;
+  /** Of those in flight: how many wait for their turn (max_inflight). */
+  readonly waiting: number;
+  /** Requests that Tricorn answered 503, or cut, in place of the app. */
+  readonly refused: number;
   /** Share of the time that the event loop was busy since the last report, 0 to 1. */
   readonly utilisation: number;
   /** Event loop delay since the last report, milliseconds. */
@@ -73,6 +77,8 @@ export interface WorkerUsage {
 export interface LoopStack {
   readonly thread: number;
   readonly frames: readonly string[];
+  /** `GET /path`: the request that the code on the stack belongs to; '' or absent where it belongs to none. */
+  readonly request?: string;
   readonly unknown?: string;
 }
 
@@ -82,8 +88,18 @@ interface Worn {
   readonly reason: string;
 }
 
+/** A route that is answered 503, because it has killed event loops. */
+export interface Poison {
+  readonly type: 'poison';
+  /** `POST /orders/:id` */
+  readonly route: string;
+  /** For how long from now on, milliseconds. */
+  readonly ms: number;
+}
+
 export type ToWorker =
   | WorkerBoot
+  | Poison
   | { readonly type: 'drain' }
   | { readonly type: 'threads'; readonly count: number }
   | { readonly type: 'usage' };
@@ -112,11 +128,15 @@ export type FromLifeline =
   | { readonly type: 'stacks'; readonly loops: readonly LoopStack[] }
   /** The worker's event loop is stuck; it is about to be killed, unless it drains. */
   | { readonly type: 'stuck' }
+  /** An event loop is killed that was stuck in this request: `GET /path`. */
+  | { readonly type: 'killed'; readonly request: string }
   | Worn;
 
-/** From a threaded worker's main thread to its threads; a transferred net.Socket is a message of its own. */
-/** `wake` asks for nothing but a turn of the event loop. */
-export type ToThread = { readonly type: 'drain' | 'usage' | 'wake' };
+/**
+ * From a threaded worker's main thread to its threads; a transferred net.Socket is a message of its own. `wake` asks for
+ * nothing but a turn of the event loop.
+ */
+export type ToThread = { readonly type: 'drain' | 'usage' | 'wake' } | Poison;
 
 export type FromThread =
   | { readonly type: 'ready'; readonly form: string }

@@ -42,6 +42,16 @@ export interface Config {
   readonly limit_time_cpu: number;
   /** Seconds; 0 = no limit. */
   readonly limit_time_real: number;
+  /** Seconds; 0 = no limit, -1 = limit_time_real. */
+  readonly limit_time_real_cron: number;
+  /** Requests; 0 = no limit. */
+  readonly max_inflight: number;
+  /** Requests; 0 = no limit. */
+  readonly max_queue: number;
+  /** Seconds; 0 = no limit. */
+  readonly max_queue_age: number;
+  /** Kills; 0 = off. */
+  readonly poison_threshold: number;
   readonly proxy_mode: boolean;
   /** Addresses, CIDR ranges, or the names loopback, linklocal, uniquelocal. */
   readonly proxy_trust: readonly string[];

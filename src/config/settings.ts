@@ -63,6 +63,10 @@ export interface Setting<V = unknown> {
 const dayInSeconds = 86_400;
 const scripts: readonly string[] = ['.ts', '.mts', '.js', '.mjs', '.cjs'];
 
+const nothingWaits = ({ max_inflight }: Config): string | undefined => {
+  return max_inflight === 0 ? 'max_inflight is 0, so nothing waits' : undefined;
+};
+
 export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
   app: {
     type: 'path',
@@ -270,7 +274,51 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: 120,
     min: 0,
     max: dayInSeconds,
-    doc: 'Time that may pass without a turn of the event loop, whatever the reason; 0 = no limit',
+    doc: 'Time that a request may take, or the event loop may be silent for whatever reason; 0 = no limit',
+    reloadable: 'live',
+  },
+  limit_time_real_cron: {
+    type: 'duration',
+    group: 'Supervision',
+    default: -1,
+    min: -1,
+    max: dayInSeconds,
+    doc: 'The same for cron workers; -1 = limit_time_real, 0 = no limit',
+    reloadable: 'live',
+  },
+  max_inflight: {
+    type: 'integer',
+    group: 'Supervision',
+    default: 0,
+    min: 0,
+    doc: 'Requests that an event loop runs at the same time, the others wait; 0 = no limit',
+    reloadable: 'reload',
+  },
+  max_queue: {
+    type: 'integer',
+    group: 'Supervision',
+    default: 0,
+    min: 0,
+    doc: 'Requests that may wait in an event loop, more are answered 503; 0 = no limit',
+    reloadable: 'reload',
+    unusedWhen: nothingWaits,
+  },
+  max_queue_age: {
+    type: 'duration',
+    group: 'Supervision',
+    default: 0,
+    min: 0,
+    max: dayInSeconds,
+    doc: 'How long a request may wait before it is answered 503; 0 = no limit',
+    reloadable: 'reload',
+    unusedWhen: nothingWaits,
+  },
+  poison_threshold: {
+    type: 'integer',
+    group: 'Supervision',
+    default: 3,
+    min: 0,
+    doc: 'Kills of event loops within a minute after which the route that led to them is answered 503 for a minute; 0 = off',
     reloadable: 'live',
   },
   proxy_mode: {

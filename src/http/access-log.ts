@@ -10,6 +10,7 @@ import { escapeQuoted } from '../log/escape.ts';
 import { workerAndThread } from '../log/identity.ts';
 import type { LineWriter, LogConfig } from '../log/identity.ts';
 import { levels } from '../log/logger.ts';
+import { ANSWERED } from './refusal.ts';
 
 /** To be called once, when a response is closed: finished or aborted. `startedAt` is a performance.now(). */
 export type AccessLog = (req: IncomingMessage, res: ServerResponse, startedAt: number) => void;
@@ -57,7 +58,7 @@ function entryOf(req: IncomingMessage, res: ServerResponse, startedAt: number, r
     method: req.method ?? '-',
     url: cap(originalUrl(req), LONGEST_URL),
     version: req.httpVersion,
-    status: res.headersSent ? res.statusCode : CLIENT_WENT,
+    status: res.headersSent || ANSWERED in res ? res.statusCode : CLIENT_WENT,
     bytes: bodyBytes(req, res),
     ms: Math.round((performance.now() - startedAt) * 1000) / 1000,
     referer: referer && cap(referer, LONGEST_HEADER),

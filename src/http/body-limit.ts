@@ -1,4 +1,5 @@
 import type http from 'node:http';
+import { answerOnSocket, type Refusal, refusalText } from './refusal.ts';
 
 /** How long a refused client may go on sending (ms). Closing earlier would reset the connection before it reads the 413. */
 const LINGER_MS = 2_000;
@@ -6,7 +7,7 @@ const LINGER_MS = 2_000;
 /** The client has sent all of a refused body. */
 const BODY_ENDED = Symbol('body ended');
 
-const REFUSAL = '{"error":"Payload Too Large","message":"Request body is too large","statusCode":413}';
+const REFUSAL: Refusal = { status: 413, message: 'Request body is too large' };
 
 /**
  * A request listener that refuses bodies over `limit` bytes with 413 and closes the connection. A Content-Length over
@@ -50,38 +51,16 @@ function countBody(req: http.IncomingMessage, limit: number, exceeded: () => voi
 
 /** Answers 413 to a request that the app has not seen. */
 function refuse(req: http.IncomingMessage, res: http.ServerResponse): void {
-  res.writeHead(413, {
-    'content-type': 'application/json; charset=utf-8',
-    'content-length': Buffer.byteLength(REFUSAL),
-    connection: 'close',
-  });
-  res.write(REFUSAL);
+  const { headers, body } = refusalText(REFUSAL);
+  res.writeHead(REFUSAL.status, { ...headers, connection: 'close' });
+  res.write(body);
   closeSoon(req, (done) => res.end(done));
 }
 
-const RAW_REFUSAL = [
-  'HTTP/1.1 413 Payload Too Large',
-  'Content-Type: application/json; charset=utf-8',
-  `Content-Length: ${Buffer.byteLength(REFUSAL)}`,
-  'Connection: close',
-  '',
-  REFUSAL,
-].join('\r\n');
-
-/**
- * Answers 413, where no answer has begun, to a request that the app is reading, on the socket itself: the response is the
- * app's, and it would throw at one that has been sent by somebody else. What it writes after this the client ignores.
- */
+/** Answers 413, where no answer has begun, to a request that the app is reading. */
 function refuseSeen(req: http.IncomingMessage, res: http.ServerResponse): void {
-  const { socket } = req;
-  if (res.headersSent || res.socket !== socket) {
-    req.destroy(tooLarge());
-    return;
-  }
-  // For the access log.
-  res.statusCode = 413;
-  socket.write(RAW_REFUSAL);
-  closeSoon(req, (done) => socket.end(done));
+  if (answerOnSocket(res, REFUSAL)) closeSoon(req, (done) => req.socket.end(done));
+  else req.destroy(tooLarge());
 }
 
 /** Closes once the client has stopped sending or LINGER_MS are over. */

@@ -8,13 +8,15 @@ const MIB = 1024 * 1024;
 /** One line for each event loop of a worker, with the worker's RSS in the first. */
 export function logUsage(log: Logger, handle: WorkerHandle, { rss, loops }: WorkerUsage): void {
   for (const loop of loops) {
-    const { thread, requests, inflight, connections, app } = loop;
+    const { thread, requests, inflight, connections, waiting, refused, app } = loop;
     const figures = {
       worker: handle.number,
       thread,
       requests,
       inflight,
       connections,
+      waiting,
+      refused,
       utilisation: Number(loop.utilisation.toFixed(3)),
       delay_p50_ms: Number(loop.delayP50.toFixed(2)),
       delay_p99_ms: Number(loop.delayP99.toFixed(2)),
@@ -35,9 +37,12 @@ export function logSupervisorUsage(log: Logger, handles: readonly WorkerHandle[]
 }
 
 export function logStacks(log: Logger, handle: WorkerHandle, loops: readonly LoopStack[]): void {
-  for (const { thread, frames, unknown } of loops) {
+  for (const { thread, frames, unknown, request = '' } of loops) {
     const stack = unknown ?? (frames.length === 0 ? 'idle: no JavaScript is running' : frames.join('\n'));
-    log.info({ worker: handle.number, thread, stack }, `Stack of ${loopName(handle, thread)}`);
+    log.info(
+      { worker: handle.number, thread, ...(request && { request }), stack },
+      `Stack of ${loopName(handle, thread)}`,
+    );
   }
 }
 

@@ -33,6 +33,8 @@ interface Events {
   usage: [usage: WorkerUsage];
   stacks: [loops: readonly LoopStack[]];
   stuck: [];
+  /** One of its event loops is killed: it was stuck in this request. */
+  killed: [request: string];
   worn: [reason: string];
 }
 
@@ -127,6 +129,7 @@ export class WorkerHandle extends EventEmitter<Events> {
   #onLifeline(message: FromLifeline): void {
     if (message.type === 'stacks') this.emit('stacks', message.loops);
     else if (message.type === 'worn') this.emit('worn', message.reason);
+    else if (message.type === 'killed') this.emit('killed', message.request);
     else this.emit('stuck');
   }
 

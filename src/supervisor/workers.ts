@@ -21,6 +21,8 @@ interface Events {
   gone: [handle: WorkerHandle, exit: Exit];
   /** Its event loop is stuck; its monitor kills it, unless it drains in time. */
   stuck: [handle: WorkerHandle];
+  /** One of its event loops is killed: it was stuck in this request. */
+  killed: [handle: WorkerHandle, request: string];
   /** It was not ready within boot_timeout. It still runs. */
   late: [handle: WorkerHandle];
 }
@@ -134,6 +136,7 @@ export class Workers extends EventEmitter<Events> {
     });
     handle.on('worn', (reason) => this.#onWorn(handle, reason));
     handle.on('stuck', () => this.emit('stuck', handle));
+    handle.on('killed', (request) => this.emit('killed', handle, request));
     handle.on('fatal', (error) => this.emit('fatal', handle, error));
     this.#log.debug({ worker: number, child: handle.pid }, `${handle.name} starts`);
   }

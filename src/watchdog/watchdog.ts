@@ -8,7 +8,7 @@
  */
 import type { Logger } from '../log/supervisor-log.ts';
 import type { LoopStack } from '../protocol.ts';
-import type { Ledger } from '../worker/ledger.ts';
+import type { Ledger, LedgerEntry } from '../worker/ledger.ts';
 import { LoopWatch, type Verdict, type WatchLimits } from './loop-watch.ts';
 
 /** From ask to abort, milliseconds. */
@@ -25,6 +25,8 @@ export interface Watched {
   /** Tells it to drain, and whoever starts its replacement. */
   ask(): void;
   stack(): Promise<Omit<LoopStack, 'thread'>>;
+  /** Tells who keeps count of what kills loops, before the kill. */
+  blame(request: string): void;
   kill(): void;
 }
 
@@ -82,16 +84,23 @@ export class Watchdog {
     if (ledger.beats !== beatsWhenAsked) return;
     this.stop();
     const requests = ledger.entries().map(({ text, ageMs }) => `${text} (${seconds(ageMs)} s)`);
-    const { frames, unknown } = await this.#watched.stack();
+    const { frames, unknown, request = '' } = await this.#watched.stack();
     const stack = unknown ?? (frames.join('\n') || 'no JavaScript is running');
     const more = requests.length > NAMED ? { more_requests: requests.length - NAMED } : {};
     this.#log.error(
-      { silent_s: seconds(silentMs + ASK_MS), requests: requests.slice(0, NAMED), ...more, stack },
+      { silent_s: seconds(silentMs + ASK_MS), request, requests: requests.slice(0, NAMED), ...more, stack },
       `${name}: its event loop is stuck and is killed`,
     );
     this.#state = 'killed';
+    const culprit = request || soleRequest(ledger.entries());
+    if (culprit !== '') this.#watched.blame(culprit);
     this.#watched.kill();
   }
+}
+
+/** Where the code could not be asked to whom it belongs: one that is alone in flight is to blame, one of many is not. */
+function soleRequest(entries: readonly LedgerEntry[]): string {
+  return entries.length === 1 ? (entries[0]?.text ?? '') : '';
 }
 
 /** Often enough that a limit is exceeded by a quarter of itself at the most. Infinity = never. */

@@ -1,6 +1,6 @@
 /** What serves connections inside a worker process: one event loop, or a pool of threads. */
 import type { Socket } from 'node:net';
-import type { LoopUsage } from '../protocol.ts';
+import type { LoopUsage, Poison } from '../protocol.ts';
 
 export interface Engine {
   /** Whether an accepted connection must not be read here, because it is handed on. */
@@ -15,6 +15,8 @@ export interface Engine {
   /** Finishes what is there, at most graceful_timeout, then runs the stop hooks. */
   drain(): Promise<void>;
   usage(): Promise<LoopUsage[]>;
+  /** Answers 503 to a route that has killed event loops. */
+  refuseRoute(poison: Poison): void;
   /** How many threads there should be from now on; nothing where there are none. */
   resize(threads: number): void;
 }

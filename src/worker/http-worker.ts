@@ -83,6 +83,7 @@ export class HttpWorker {
     if (message.type === 'drain') this.#onDrain();
     else if (message.type === 'threads') this.#resize(message.count);
     else if (message.type === 'usage') void this.#tellUsage();
+    else if (message.type === 'poison') this.#loaded?.refuseRoute(message);
   }
 
   #resize(threads: number): void {

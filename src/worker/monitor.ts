@@ -31,9 +31,10 @@ const watchdog = new Watchdog(
     cpuMs: mainThreadCpuMs,
     ask: () => lifeline.tell({ type: 'stuck' }),
     stack: mainThreadStack,
+    blame: (request) => lifeline.tell({ type: 'killed', request }),
     kill: killProcess,
   },
-  watchLimits(config),
+  watchLimits(config, role),
   log,
 );
 watchdog.start();

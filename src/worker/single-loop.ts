@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Log } from '../log/open-log.ts';
-import type { LoopUsage, WorkerBoot } from '../protocol.ts';
+import type { LoopUsage, Poison, WorkerBoot } from '../protocol.ts';
 import { startBeating } from '../watchdog/beat.ts';
 import { watchLimits } from '../watchdog/limits.ts';
 import { AppLoop } from './app-loop.ts';
@@ -25,7 +25,7 @@ export class SingleLoop implements Engine {
     this.#onWorn = onWorn;
     this.#boot = boot;
     this.#log = log;
-    startBeating(this.#ledger, watchLimits(boot.config));
+    startBeating(this.#ledger, watchLimits(boot.config, boot.role));
     // Before the app is loaded: a boot that blocks, too, can be looked into.
     const workerData: MonitorBoot = { boot, ledger: this.#ledger.buffer };
     new Worker(MONITOR, { name: 'tricorn monitor', workerData }).unref();
@@ -60,6 +60,10 @@ export class SingleLoop implements Engine {
 
   async usage(): Promise<LoopUsage[]> {
     return [await this.#running.usage()];
+  }
+
+  refuseRoute(poison: Poison): void {
+    this.#loop?.refuseRoute(poison);
   }
 
   resize(): void {}

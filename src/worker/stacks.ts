@@ -4,6 +4,7 @@
  */
 import { Session, type Debugger } from 'node:inspector';
 import type { LoopStack } from '../protocol.ts';
+import { CURRENT_REQUEST } from './current-request-key.ts';
 
 type Stack = Omit<LoopStack, 'thread'>;
 
@@ -19,7 +20,7 @@ type Scripts = Map<string, string>;
 /** An event loop under inspection. */
 interface Inspected {
   /** Resolves when the loop has taken the command: also one that is blocked by JavaScript does. */
-  send(method: string): Promise<unknown>;
+  send(method: string, params?: object): Promise<unknown>;
   onPaused(listener: (frames: Frames) => void): void;
   /** Filled when the debugger is enabled. */
   readonly scripts: Scripts;
@@ -37,7 +38,8 @@ export async function mainThreadStack(): Promise<Stack> {
     return await pausedStack({
       scripts,
       wake: () => {},
-      send: (method) => new Promise((resolve) => session.post(method, resolve)),
+      send: (method, params) =>
+        new Promise((resolve) => session.post(method, params, (_error, result) => resolve(result))),
       onPaused: (listener) => session.on('Debugger.paused', ({ params }) => listener(params.callFrames)),
     });
   } finally {
@@ -83,15 +85,15 @@ function inspectThread(session: Session, sessionId: string): Omit<Inspected, 'wa
   session.on('NodeWorker.receivedMessageFromWorker', ({ params }) => {
     if (params.sessionId !== sessionId) return;
     const message = JSON.parse(params.message) as ThreadMessage;
-    if (message.id !== undefined) answers.get(message.id)?.(undefined);
+    if (message.id !== undefined) answers.get(message.id)?.(message.result);
     else if (message.method === 'Debugger.scriptParsed') scripts.set(message.params.scriptId, message.params.url);
     else if (message.method === 'Debugger.paused') onPaused(message.params.callFrames);
   });
   return {
     scripts,
-    send: (method) => {
+    send: (method, params) => {
       lastId += 1;
-      const message = JSON.stringify({ id: lastId, method });
+      const message = JSON.stringify({ id: lastId, method, params });
       session.post('NodeWorker.sendMessageToWorker', { sessionId, message });
       return new Promise((resolve) => answers.set(lastId, resolve));
     },
@@ -102,7 +104,7 @@ function inspectThread(session: Session, sessionId: string): Omit<Inspected, 'wa
 }
 
 type ThreadMessage =
-  | { readonly id: number }
+  | { readonly id: number; readonly result?: unknown }
   | {
       readonly id?: never;
       readonly method: 'Debugger.scriptParsed';
@@ -120,9 +122,25 @@ async function pausedStack(inspected: Inspected): Promise<Stack> {
   }
   void inspected.send('Debugger.pause');
   const frames = await within(IDLE_AFTER_MS, paused.promise);
+  const request = frames === TIMED_OUT ? '' : await currentRequest(inspected, frames);
   // Disabling takes back a pause that has not happened, too: an idle loop must not stop at its next request.
   await within(IDLE_AFTER_MS, inspected.send('Debugger.disable'));
-  return { frames: frames === TIMED_OUT ? [] : describeFrames(frames, inspected.scripts) };
+  const described = frames === TIMED_OUT ? [] : describeFrames(frames, inspected.scripts);
+  return { frames: described, ...(request && { request }) };
+}
+
+/** Asks the paused loop to which request the code on its stack belongs. '' = to none, or it does not say. */
+async function currentRequest(inspected: Inspected, [top]: Frames): Promise<string> {
+  if (!top) return '';
+  const asked = inspected.send('Debugger.evaluateOnCallFrame', {
+    callFrameId: top.callFrameId,
+    expression: CURRENT_REQUEST,
+    returnByValue: true,
+    silent: true,
+  });
+  const answer = (await within(IDLE_AFTER_MS, asked)) as Debugger.EvaluateOnCallFrameReturnType | undefined;
+  const value: unknown = answer?.result?.value;
+  return typeof value === 'string' ? value : '';
 }
 
 const TIMED_OUT: unique symbol = Symbol('timed out');

@@ -8,14 +8,14 @@ import { logError, RemoteError, TricornError, type WireError } from '../errors.t
 import type { Log } from '../log/open-log.ts';
 import { guardMemory } from '../limits/memory-guard.ts';
 import { memoryLimits } from '../limits/wear.ts';
-import type { LoopStack, LoopUsage, WorkerBoot } from '../protocol.ts';
+import type { LoopStack, LoopUsage, Poison, WorkerBoot } from '../protocol.ts';
 import { Backoff } from '../roster/backoff.ts';
 import { isDrainable, plan, retire } from '../roster/plan.ts';
 import { watchLimits } from '../watchdog/limits.ts';
 import { Watchdog, type Watched } from '../watchdog/watchdog.ts';
 import type { Engine } from './engine.ts';
 import { leastBusy } from './least-busy.ts';
-import { holdLifeline } from './lifeline.ts';
+import { holdLifeline, type Lifeline } from './lifeline.ts';
 import { PoolThread } from './pool-thread.ts';
 import { threadStacks } from './stacks.ts';
 
@@ -37,6 +37,9 @@ export class ThreadPool implements Engine {
   readonly #due = new Set<PoolThread>();
   /** Connections that came while no thread was ready. */
   readonly #waiting: Socket[] = [];
+  /** For threads that start later: what they, too, have to refuse, and until when. */
+  readonly #poison = new Map<string, number>();
+  readonly #lifeline: Lifeline;
   #wanted: number;
   #booted = false;
   #draining = false;
@@ -45,7 +48,7 @@ export class ThreadPool implements Engine {
     this.#boot = boot;
     this.#log = log;
     this.#wanted = boot.threads;
-    holdLifeline(() => this.#stacks());
+    this.#lifeline = holdLifeline(() => this.#stacks());
     const kill = (): void => {
       log.flushSync();
       process.kill(process.pid, 'SIGKILL');
@@ -106,6 +109,11 @@ export class ThreadPool implements Engine {
     this.#tend();
   }
 
+  refuseRoute(poison: Poison): void {
+    this.#poison.set(poison.route, performance.now() + poison.ms);
+    for (const thread of this.#threads) thread.send(poison);
+  }
+
   usage(): Promise<LoopUsage[]> {
     return Promise.all([...this.#threads].map(usageOf));
   }
@@ -117,7 +125,11 @@ export class ThreadPool implements Engine {
   #spawn(number: number): void {
     const thread = new PoolThread({ ...this.#boot, thread: number });
     this.#threads.add(thread);
-    const watchdog = new Watchdog(this.#watched(thread), watchLimits(this.#boot.config), this.#log.log);
+    const watchdog = new Watchdog(
+      this.#watched(thread),
+      watchLimits(this.#boot.config, this.#boot.role),
+      this.#log.log,
+    );
     watchdog.start();
     thread.on('exit', () => watchdog.stop());
     thread.on('ready', () => this.#onReady(thread));
@@ -139,11 +151,18 @@ export class ThreadPool implements Engine {
         this.#tend();
       },
       stack: async () => (await this.#stacks()).find(({ thread: number }) => number === thread.number) ?? NO_STACK,
+      blame: (request) => this.#lifeline.tell({ type: 'killed', request }),
       kill: () => thread.kill(),
     };
   }
 
-  #onReady({ name, number }: PoolThread): void {
+  #onReady(thread: PoolThread): void {
+    const { name, number } = thread;
+    for (const [route, until] of this.#poison) {
+      const ms = until - performance.now();
+      if (ms > 0) thread.send({ type: 'poison', route, ms });
+      else this.#poison.delete(route);
+    }
     // At boot the supervisor speaks for all.
     if (this.#booted) this.#log.log.info({ thread: number }, `${name} is ready`);
     for (const socket of this.#waiting.splice(0)) this.accept(socket);
@@ -225,6 +244,8 @@ function blockedUsage({ number, ledger }: PoolThread): LoopUsage {
     requests,
     inflight,
     connections,
+    waiting: 0,
+    refused: 0,
     utilisation: 1,
     delayP50: 0,
     delayP99: 0,

@@ -20,8 +20,9 @@ const { boot, ledger: buffer } = workerData as ThreadBoot;
 const { role, worker, thread, generation, config } = boot;
 const log = openLog(config, { role, worker, thread, generation });
 const ledger = new Ledger(buffer);
-startBeating(ledger, watchLimits(config));
+startBeating(ledger, watchLimits(config, role));
 
+let loaded: AppLoop | undefined;
 let serving: AppLoop | undefined;
 let drainIsDue = false;
 
@@ -29,6 +30,7 @@ port.on('message', (message: ToThread | Socket) => {
   if (message instanceof Socket) serving?.accept(message);
   else if (message.type === 'usage') void tellUsage();
   else if (message.type === 'drain') onDrain();
+  else if (message.type === 'poison') loaded?.refuseRoute(message);
 });
 
 endOnUncaught((error) => {
@@ -44,6 +46,7 @@ try {
     loops: config.threads,
     onWorn: (reason) => tell({ type: 'worn', reason }),
   });
+  loaded = loop;
   await loop.start();
   serving = loop;
   tell({ type: 'ready', form: loop.form });

@@ -10,6 +10,8 @@ export function supervision(mode: Mode): void {
   const start = (t: Test, ...more: string[]): Promise<Tricorn> => startTricorn(t, lab, [...modes[mode], ...more]);
   stuck(start, mode);
   worn(start, mode);
+  overdue(start, mode);
+  poison(start);
 }
 
 type Start = (t: Test, ...flags: string[]) => Promise<Tricorn>;
@@ -118,4 +120,58 @@ function worn(start: Start, mode: Mode): void {
 /** The limit for whichever role the mode has. */
 function memory(which: 'soft' | 'hard', size: string): string[] {
   return [`--limit-memory-${which}=${size}`, `--limit-memory-${which}-evented=${size}`];
+}
+
+function overdue(start: Start, mode: Mode): void {
+  t.test('a request over limit_time_real is answered 503 and named in the log; others do not notice', async (t) => {
+    const server = await start(t, '--limit-time-real=1.5');
+    t.match(await get(`${server.url}/never?token=2`), {
+      status: 503,
+      headers: { connection: 'close' },
+      body: /TRC_REQUEST_TIME/,
+    });
+    t.match(await server.line(/over limit_time_real, answered 503/), {
+      level: 40,
+      request: 'GET /never?token=2',
+      age_s: Number,
+    });
+    t.equal((await get(`${server.url}/who`)).status, 200);
+    t.notOk(server.lines.some(isKill), 'its loop turned all the time');
+  });
+
+  for (const app of ['signal-fastify.ts', 'signal-fetch.ts']) {
+    t.test(`${app}: its AbortSignal fires, so that the handler can stop its work`, async (t) => {
+      const server = await startTricorn(t, fixture(app), [...modes[mode], '--limit-time-real=1']);
+      t.equal((await get(`${server.url}/wait`)).status, 503);
+      await server.line(/the handler has heard the signal/);
+    });
+  }
+
+  t.test('max_inflight and max_queue: who waits is answered in turn, who is too many gets 503', async (t) => {
+    const one = mode === 'threaded' ? ['--threads=1'] : mode === 'prefork' ? ['--workers=1'] : [];
+    const server = await start(t, ...one, '--max-inflight=1', '--max-queue=1');
+    const first = await HeldRequest.begin(`${server.url}/wait`);
+    const second = get(`${server.url}/who`);
+    // Of any two more one at least is too many, whichever of the three comes first.
+    const others = await Promise.race([get(`${server.url}/who`), get(`${server.url}/who`), second]);
+    t.match(others, { status: 503, headers: { 'retry-after': /^\d+$/ }, body: /TRC_OVERLOADED/ });
+    t.equal((await first.finish()).body, 'waited');
+    t.equal((await get(`${server.url}/who`)).status, 200);
+  });
+}
+
+function poison(start: Start): void {
+  t.test('what has killed three loops within a minute is refused, in every worker and thread', async (t) => {
+    const server = await start(t, '--limit-time-cpu=0.3', '--poison-threshold=2');
+    for (let kill = 1; kill <= 2; kill += 1) {
+      await t.rejects(get(`${server.url}/block-later?try=${kill}`));
+      t.match(await server.count(/is stuck and is killed/, kill), { request: `GET /block-later?try=${kill}` });
+    }
+    t.match(await server.line(/^GET \/block-later has led to 2 kills/), { level: 50 });
+    await server.count(/is ready$/, 2);
+    for (let probe = 0; probe < 6; probe += 1) {
+      t.match(await get(`${server.url}/block-later?again`), { status: 503, body: /TRC_POISON/ });
+    }
+    t.equal((await get(`${server.url}/who`)).status, 200);
+  });
 }

@@ -2,8 +2,6 @@
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { types } from 'node:util';
-import type { Logger } from 'pino';
-import { makeChildrenLazy } from '../../log/lazy-child.ts';
 import type http from 'node:http';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import type fastify from 'fastify';
@@ -19,6 +17,7 @@ import { type FormMount, type MountContext, prefer } from '../context.ts';
 import type { AppPlugin } from '../define-app.ts';
 import type { Recognised } from '../recognise.ts';
 import { serverOptions } from '../server-options.ts';
+import { fastifyLog } from './fastify-log.ts';
 import { hasMembers } from '../shapes.ts';
 
 type PluginForm = Extract<Recognised, { form: 'fastify plugin' }>;
@@ -28,9 +27,6 @@ type AppServerOptions = FastifyServerOptions & { readonly https?: unknown; reado
 
 type Announce = NonNullable<DetachedOptions['announce']>;
 
-/** For a Fastify without LogController. */
-const OLD_QUIET = { disableRequestLogging: true };
-
 /** A plugin that hangs is named by Fastify, if its limit ends before the boot's: this share of boot_timeout. */
 const PLUGIN_SHARE = 0.9;
 
@@ -38,9 +34,12 @@ const PLUGIN_SHARE = 0.9;
 export async function mountPlugin(app: PluginForm, context: MountContext): Promise<FormMount> {
   const module = await importFastify(context.config.app);
   const announce = (emit: () => void): void => quietly(instance.log, emit);
-  const instance: FastifyInstance = module.fastify(fastifyOptions(module, app.options, context, announce));
-  if (module.LogController === undefined) logErrors(instance);
-  if (!bringsLogger(app.options)) makeChildrenLazy(instance.log as Logger);
+  const log = fastifyLog(module, app.options, context);
+  const instance: FastifyInstance = module.fastify({
+    ...log.options,
+    ...fastifyOptions(app.options, context, announce),
+  });
+  log.install(instance);
   const options: Record<string, unknown> = { ...app.options, ...context.app_options };
   const plugin = types.isAsyncFunction(app.value) ? app.value : guarded(app.value);
   // fastify-plugin's documented mark, without the dependency: the plugin's decorators reach the root.
@@ -123,18 +122,12 @@ function resolveFrom(file: string, name: string): string | undefined {
 }
 
 /** Tricorn's defaults, under what the app asks for, under what the operator said. */
-function fastifyOptions(
-  module: FastifyModule,
-  asked: AppServerOptions,
-  context: MountContext,
-  announce: Announce,
-): FastifyServerOptions {
+function fastifyOptions(asked: AppServerOptions, context: MountContext, announce: Announce): FastifyServerOptions {
   const { config } = context;
   const ownServer = asked.serverFactory !== undefined || Boolean(asked.https) || Boolean(asked.http2);
   const bodyLimit = config.body_limit || Number.MAX_SAFE_INTEGER;
   const trustProxy = config.proxy_mode ? { trustProxy: [...config.proxy_trust] } : {};
   return {
-    ...logging(module, asked, context),
     ...trustProxy,
     return503OnClosing: false,
     ...asked,
@@ -178,35 +171,4 @@ function quietly(log: FastifyInstance['log'], emit: () => void): void {
   } finally {
     log.level = level;
   }
-}
-
-function bringsLogger({ logger, loggerInstance }: AppServerOptions): boolean {
-  return logger !== undefined || loggerInstance !== undefined;
-}
-
-/** Tricorn's logger, unless the app brings one; without Fastify's two lines per request, for there is an access log. */
-function logging(module: FastifyModule, asked: AppServerOptions, context: MountContext): FastifyServerOptions {
-  const logger = bringsLogger(asked) ? {} : { loggerInstance: context.log };
-  if (asked.logController !== undefined || 'disableRequestLogging' in asked) return logger;
-  // Older ones have no LogController; their errors are logged by logErrors().
-  if (module.LogController === undefined) return { ...logger, ...OLD_QUIET };
-  return { ...logger, logController: quietController(module) };
-}
-
-/** Unlike disableRequestLogging, this goes on logging the errors that become a 500. */
-function quietController(module: FastifyModule): NonNullable<FastifyServerOptions['logController']> {
-  class QuietController extends module.LogController {
-    override incomingRequest(): void {}
-    override requestCompleted(): void {}
-    override routeNotFound(): void {}
-  }
-  return new QuietController();
-}
-
-/** With disableRequestLogging a Fastify that has no LogController answers 500 without a trace. */
-function logErrors(instance: FastifyInstance): void {
-  instance.addHook('onError', (request, _reply, error, done) => {
-    if ((error.statusCode ?? 500) >= 500) request.log.error(error);
-    done();
-  });
 }

@@ -29,6 +29,11 @@ const schema11 = {
     limit_time_worker: { type: 'number', minimum: 0 },
     limit_time_cpu: { type: 'number', minimum: 0, maximum: 86400 },
     limit_time_real: { type: 'number', minimum: 0, maximum: 86400 },
+    limit_time_real_cron: { type: 'number', minimum: -1, maximum: 86400 },
+    max_inflight: { type: 'integer', minimum: 0 },
+    max_queue: { type: 'integer', minimum: 0 },
+    max_queue_age: { type: 'number', minimum: 0, maximum: 86400 },
+    poison_threshold: { type: 'integer', minimum: 0 },
     proxy_mode: { type: 'boolean' },
     proxy_trust: { type: 'array', items: { type: 'string', pattern: '^[^\\u0000]*$', format: 'trust' } },
     logfile: { type: 'string', pattern: '^[^\\u0000]*$' },
@@ -1013,94 +1018,88 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                       var valid0 = true;
                                                     }
                                                     if (valid0) {
-                                                      if (data.proxy_mode !== undefined) {
+                                                      if (data.limit_time_real_cron !== undefined) {
+                                                        let data23 = data.limit_time_real_cron;
                                                         const _errs48 = errors;
-                                                        if (typeof data.proxy_mode !== 'boolean') {
-                                                          validate10.errors = [
-                                                            {
-                                                              instancePath: instancePath + '/proxy_mode',
-                                                              schemaPath: '#/properties/proxy_mode/type',
-                                                              keyword: 'type',
-                                                              params: { type: 'boolean' },
-                                                            },
-                                                          ];
-                                                          return false;
+                                                        if (errors === _errs48) {
+                                                          if (typeof data23 == 'number' && isFinite(data23)) {
+                                                            if (data23 > 86400 || isNaN(data23)) {
+                                                              validate10.errors = [
+                                                                {
+                                                                  instancePath: instancePath + '/limit_time_real_cron',
+                                                                  schemaPath:
+                                                                    '#/properties/limit_time_real_cron/maximum',
+                                                                  keyword: 'maximum',
+                                                                  params: { comparison: '<=', limit: 86400 },
+                                                                },
+                                                              ];
+                                                              return false;
+                                                            } else {
+                                                              if (data23 < -1 || isNaN(data23)) {
+                                                                validate10.errors = [
+                                                                  {
+                                                                    instancePath:
+                                                                      instancePath + '/limit_time_real_cron',
+                                                                    schemaPath:
+                                                                      '#/properties/limit_time_real_cron/minimum',
+                                                                    keyword: 'minimum',
+                                                                    params: { comparison: '>=', limit: -1 },
+                                                                  },
+                                                                ];
+                                                                return false;
+                                                              }
+                                                            }
+                                                          } else {
+                                                            validate10.errors = [
+                                                              {
+                                                                instancePath: instancePath + '/limit_time_real_cron',
+                                                                schemaPath: '#/properties/limit_time_real_cron/type',
+                                                                keyword: 'type',
+                                                                params: { type: 'number' },
+                                                              },
+                                                            ];
+                                                            return false;
+                                                          }
                                                         }
                                                         var valid0 = _errs48 === errors;
                                                       } else {
                                                         var valid0 = true;
                                                       }
                                                       if (valid0) {
-                                                        if (data.proxy_trust !== undefined) {
-                                                          let data24 = data.proxy_trust;
+                                                        if (data.max_inflight !== undefined) {
+                                                          let data24 = data.max_inflight;
                                                           const _errs50 = errors;
+                                                          if (
+                                                            !(
+                                                              typeof data24 == 'number' &&
+                                                              !(data24 % 1) &&
+                                                              !isNaN(data24) &&
+                                                              isFinite(data24)
+                                                            )
+                                                          ) {
+                                                            validate10.errors = [
+                                                              {
+                                                                instancePath: instancePath + '/max_inflight',
+                                                                schemaPath: '#/properties/max_inflight/type',
+                                                                keyword: 'type',
+                                                                params: { type: 'integer' },
+                                                              },
+                                                            ];
+                                                            return false;
+                                                          }
                                                           if (errors === _errs50) {
-                                                            if (Array.isArray(data24)) {
-                                                              var valid1 = true;
-                                                              const len0 = data24.length;
-                                                              for (let i0 = 0; i0 < len0; i0++) {
-                                                                let data25 = data24[i0];
-                                                                const _errs52 = errors;
-                                                                if (errors === _errs52) {
-                                                                  if (errors === _errs52) {
-                                                                    if (typeof data25 === 'string') {
-                                                                      if (!pattern0.test(data25)) {
-                                                                        validate10.errors = [
-                                                                          {
-                                                                            instancePath:
-                                                                              instancePath + '/proxy_trust/' + i0,
-                                                                            schemaPath:
-                                                                              '#/properties/proxy_trust/items/pattern',
-                                                                            keyword: 'pattern',
-                                                                            params: { pattern: '^[^\\u0000]*$' },
-                                                                          },
-                                                                        ];
-                                                                        return false;
-                                                                      } else {
-                                                                        if (!formats2(data25)) {
-                                                                          validate10.errors = [
-                                                                            {
-                                                                              instancePath:
-                                                                                instancePath + '/proxy_trust/' + i0,
-                                                                              schemaPath:
-                                                                                '#/properties/proxy_trust/items/format',
-                                                                              keyword: 'format',
-                                                                              params: { format: 'trust' },
-                                                                            },
-                                                                          ];
-                                                                          return false;
-                                                                        }
-                                                                      }
-                                                                    } else {
-                                                                      validate10.errors = [
-                                                                        {
-                                                                          instancePath:
-                                                                            instancePath + '/proxy_trust/' + i0,
-                                                                          schemaPath:
-                                                                            '#/properties/proxy_trust/items/type',
-                                                                          keyword: 'type',
-                                                                          params: { type: 'string' },
-                                                                        },
-                                                                      ];
-                                                                      return false;
-                                                                    }
-                                                                  }
-                                                                }
-                                                                var valid1 = _errs52 === errors;
-                                                                if (!valid1) {
-                                                                  break;
-                                                                }
+                                                            if (typeof data24 == 'number' && isFinite(data24)) {
+                                                              if (data24 < 0 || isNaN(data24)) {
+                                                                validate10.errors = [
+                                                                  {
+                                                                    instancePath: instancePath + '/max_inflight',
+                                                                    schemaPath: '#/properties/max_inflight/minimum',
+                                                                    keyword: 'minimum',
+                                                                    params: { comparison: '>=', limit: 0 },
+                                                                  },
+                                                                ];
+                                                                return false;
                                                               }
-                                                            } else {
-                                                              validate10.errors = [
-                                                                {
-                                                                  instancePath: instancePath + '/proxy_trust',
-                                                                  schemaPath: '#/properties/proxy_trust/type',
-                                                                  keyword: 'type',
-                                                                  params: { type: 'array' },
-                                                                },
-                                                              ];
-                                                              return false;
                                                             }
                                                           }
                                                           var valid0 = _errs50 === errors;
@@ -1108,221 +1107,482 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                           var valid0 = true;
                                                         }
                                                         if (valid0) {
-                                                          if (data.logfile !== undefined) {
-                                                            let data26 = data.logfile;
-                                                            const _errs54 = errors;
-                                                            if (errors === _errs54) {
-                                                              if (typeof data26 === 'string') {
-                                                                if (!pattern0.test(data26)) {
+                                                          if (data.max_queue !== undefined) {
+                                                            let data25 = data.max_queue;
+                                                            const _errs52 = errors;
+                                                            if (
+                                                              !(
+                                                                typeof data25 == 'number' &&
+                                                                !(data25 % 1) &&
+                                                                !isNaN(data25) &&
+                                                                isFinite(data25)
+                                                              )
+                                                            ) {
+                                                              validate10.errors = [
+                                                                {
+                                                                  instancePath: instancePath + '/max_queue',
+                                                                  schemaPath: '#/properties/max_queue/type',
+                                                                  keyword: 'type',
+                                                                  params: { type: 'integer' },
+                                                                },
+                                                              ];
+                                                              return false;
+                                                            }
+                                                            if (errors === _errs52) {
+                                                              if (typeof data25 == 'number' && isFinite(data25)) {
+                                                                if (data25 < 0 || isNaN(data25)) {
                                                                   validate10.errors = [
                                                                     {
-                                                                      instancePath: instancePath + '/logfile',
-                                                                      schemaPath: '#/properties/logfile/pattern',
-                                                                      keyword: 'pattern',
-                                                                      params: { pattern: '^[^\\u0000]*$' },
+                                                                      instancePath: instancePath + '/max_queue',
+                                                                      schemaPath: '#/properties/max_queue/minimum',
+                                                                      keyword: 'minimum',
+                                                                      params: { comparison: '>=', limit: 0 },
                                                                     },
                                                                   ];
                                                                   return false;
                                                                 }
-                                                              } else {
-                                                                validate10.errors = [
-                                                                  {
-                                                                    instancePath: instancePath + '/logfile',
-                                                                    schemaPath: '#/properties/logfile/type',
-                                                                    keyword: 'type',
-                                                                    params: { type: 'string' },
-                                                                  },
-                                                                ];
-                                                                return false;
                                                               }
                                                             }
-                                                            var valid0 = _errs54 === errors;
+                                                            var valid0 = _errs52 === errors;
                                                           } else {
                                                             var valid0 = true;
                                                           }
                                                           if (valid0) {
-                                                            if (data.log_level !== undefined) {
-                                                              let data27 = data.log_level;
-                                                              const _errs56 = errors;
-                                                              if (typeof data27 !== 'string') {
-                                                                validate10.errors = [
-                                                                  {
-                                                                    instancePath: instancePath + '/log_level',
-                                                                    schemaPath: '#/properties/log_level/type',
-                                                                    keyword: 'type',
-                                                                    params: { type: 'string' },
-                                                                  },
-                                                                ];
-                                                                return false;
-                                                              }
-                                                              if (
-                                                                !(
-                                                                  data27 === 'fatal' ||
-                                                                  data27 === 'error' ||
-                                                                  data27 === 'warn' ||
-                                                                  data27 === 'info' ||
-                                                                  data27 === 'debug' ||
-                                                                  data27 === 'trace' ||
-                                                                  data27 === 'silent'
-                                                                )
-                                                              ) {
-                                                                validate10.errors = [
-                                                                  {
-                                                                    instancePath: instancePath + '/log_level',
-                                                                    schemaPath: '#/properties/log_level/enum',
-                                                                    keyword: 'enum',
-                                                                    params: {
-                                                                      allowedValues: schema11.properties.log_level.enum,
+                                                            if (data.max_queue_age !== undefined) {
+                                                              let data26 = data.max_queue_age;
+                                                              const _errs54 = errors;
+                                                              if (errors === _errs54) {
+                                                                if (typeof data26 == 'number' && isFinite(data26)) {
+                                                                  if (data26 > 86400 || isNaN(data26)) {
+                                                                    validate10.errors = [
+                                                                      {
+                                                                        instancePath: instancePath + '/max_queue_age',
+                                                                        schemaPath:
+                                                                          '#/properties/max_queue_age/maximum',
+                                                                        keyword: 'maximum',
+                                                                        params: { comparison: '<=', limit: 86400 },
+                                                                      },
+                                                                    ];
+                                                                    return false;
+                                                                  } else {
+                                                                    if (data26 < 0 || isNaN(data26)) {
+                                                                      validate10.errors = [
+                                                                        {
+                                                                          instancePath: instancePath + '/max_queue_age',
+                                                                          schemaPath:
+                                                                            '#/properties/max_queue_age/minimum',
+                                                                          keyword: 'minimum',
+                                                                          params: { comparison: '>=', limit: 0 },
+                                                                        },
+                                                                      ];
+                                                                      return false;
+                                                                    }
+                                                                  }
+                                                                } else {
+                                                                  validate10.errors = [
+                                                                    {
+                                                                      instancePath: instancePath + '/max_queue_age',
+                                                                      schemaPath: '#/properties/max_queue_age/type',
+                                                                      keyword: 'type',
+                                                                      params: { type: 'number' },
                                                                     },
-                                                                  },
-                                                                ];
-                                                                return false;
+                                                                  ];
+                                                                  return false;
+                                                                }
                                                               }
-                                                              var valid0 = _errs56 === errors;
+                                                              var valid0 = _errs54 === errors;
                                                             } else {
                                                               var valid0 = true;
                                                             }
                                                             if (valid0) {
-                                                              if (data.log_format !== undefined) {
-                                                                let data28 = data.log_format;
-                                                                const _errs58 = errors;
-                                                                if (typeof data28 !== 'string') {
+                                                              if (data.poison_threshold !== undefined) {
+                                                                let data27 = data.poison_threshold;
+                                                                const _errs56 = errors;
+                                                                if (
+                                                                  !(
+                                                                    typeof data27 == 'number' &&
+                                                                    !(data27 % 1) &&
+                                                                    !isNaN(data27) &&
+                                                                    isFinite(data27)
+                                                                  )
+                                                                ) {
                                                                   validate10.errors = [
                                                                     {
-                                                                      instancePath: instancePath + '/log_format',
-                                                                      schemaPath: '#/properties/log_format/type',
+                                                                      instancePath: instancePath + '/poison_threshold',
+                                                                      schemaPath: '#/properties/poison_threshold/type',
                                                                       keyword: 'type',
-                                                                      params: { type: 'string' },
+                                                                      params: { type: 'integer' },
                                                                     },
                                                                   ];
                                                                   return false;
                                                                 }
-                                                                if (!(data28 === 'text' || data28 === 'json')) {
-                                                                  validate10.errors = [
-                                                                    {
-                                                                      instancePath: instancePath + '/log_format',
-                                                                      schemaPath: '#/properties/log_format/enum',
-                                                                      keyword: 'enum',
-                                                                      params: {
-                                                                        allowedValues:
-                                                                          schema11.properties.log_format.enum,
-                                                                      },
-                                                                    },
-                                                                  ];
-                                                                  return false;
+                                                                if (errors === _errs56) {
+                                                                  if (typeof data27 == 'number' && isFinite(data27)) {
+                                                                    if (data27 < 0 || isNaN(data27)) {
+                                                                      validate10.errors = [
+                                                                        {
+                                                                          instancePath:
+                                                                            instancePath + '/poison_threshold',
+                                                                          schemaPath:
+                                                                            '#/properties/poison_threshold/minimum',
+                                                                          keyword: 'minimum',
+                                                                          params: { comparison: '>=', limit: 0 },
+                                                                        },
+                                                                      ];
+                                                                      return false;
+                                                                    }
+                                                                  }
                                                                 }
-                                                                var valid0 = _errs58 === errors;
+                                                                var valid0 = _errs56 === errors;
                                                               } else {
                                                                 var valid0 = true;
                                                               }
                                                               if (valid0) {
-                                                                if (data.access_log !== undefined) {
-                                                                  const _errs60 = errors;
-                                                                  if (typeof data.access_log !== 'boolean') {
+                                                                if (data.proxy_mode !== undefined) {
+                                                                  const _errs58 = errors;
+                                                                  if (typeof data.proxy_mode !== 'boolean') {
                                                                     validate10.errors = [
                                                                       {
-                                                                        instancePath: instancePath + '/access_log',
-                                                                        schemaPath: '#/properties/access_log/type',
+                                                                        instancePath: instancePath + '/proxy_mode',
+                                                                        schemaPath: '#/properties/proxy_mode/type',
                                                                         keyword: 'type',
                                                                         params: { type: 'boolean' },
                                                                       },
                                                                     ];
                                                                     return false;
                                                                   }
-                                                                  var valid0 = _errs60 === errors;
+                                                                  var valid0 = _errs58 === errors;
                                                                 } else {
                                                                   var valid0 = true;
                                                                 }
                                                                 if (valid0) {
-                                                                  if (data.pidfile !== undefined) {
-                                                                    let data30 = data.pidfile;
-                                                                    const _errs62 = errors;
-                                                                    if (errors === _errs62) {
-                                                                      if (typeof data30 === 'string') {
-                                                                        if (!pattern0.test(data30)) {
-                                                                          validate10.errors = [
-                                                                            {
-                                                                              instancePath: instancePath + '/pidfile',
-                                                                              schemaPath:
-                                                                                '#/properties/pidfile/pattern',
-                                                                              keyword: 'pattern',
-                                                                              params: { pattern: '^[^\\u0000]*$' },
-                                                                            },
-                                                                          ];
-                                                                          return false;
+                                                                  if (data.proxy_trust !== undefined) {
+                                                                    let data29 = data.proxy_trust;
+                                                                    const _errs60 = errors;
+                                                                    if (errors === _errs60) {
+                                                                      if (Array.isArray(data29)) {
+                                                                        var valid1 = true;
+                                                                        const len0 = data29.length;
+                                                                        for (let i0 = 0; i0 < len0; i0++) {
+                                                                          let data30 = data29[i0];
+                                                                          const _errs62 = errors;
+                                                                          if (errors === _errs62) {
+                                                                            if (errors === _errs62) {
+                                                                              if (typeof data30 === 'string') {
+                                                                                if (!pattern0.test(data30)) {
+                                                                                  validate10.errors = [
+                                                                                    {
+                                                                                      instancePath:
+                                                                                        instancePath +
+                                                                                        '/proxy_trust/' +
+                                                                                        i0,
+                                                                                      schemaPath:
+                                                                                        '#/properties/proxy_trust/items/pattern',
+                                                                                      keyword: 'pattern',
+                                                                                      params: {
+                                                                                        pattern: '^[^\\u0000]*$',
+                                                                                      },
+                                                                                    },
+                                                                                  ];
+                                                                                  return false;
+                                                                                } else {
+                                                                                  if (!formats2(data30)) {
+                                                                                    validate10.errors = [
+                                                                                      {
+                                                                                        instancePath:
+                                                                                          instancePath +
+                                                                                          '/proxy_trust/' +
+                                                                                          i0,
+                                                                                        schemaPath:
+                                                                                          '#/properties/proxy_trust/items/format',
+                                                                                        keyword: 'format',
+                                                                                        params: { format: 'trust' },
+                                                                                      },
+                                                                                    ];
+                                                                                    return false;
+                                                                                  }
+                                                                                }
+                                                                              } else {
+                                                                                validate10.errors = [
+                                                                                  {
+                                                                                    instancePath:
+                                                                                      instancePath +
+                                                                                      '/proxy_trust/' +
+                                                                                      i0,
+                                                                                    schemaPath:
+                                                                                      '#/properties/proxy_trust/items/type',
+                                                                                    keyword: 'type',
+                                                                                    params: { type: 'string' },
+                                                                                  },
+                                                                                ];
+                                                                                return false;
+                                                                              }
+                                                                            }
+                                                                          }
+                                                                          var valid1 = _errs62 === errors;
+                                                                          if (!valid1) {
+                                                                            break;
+                                                                          }
                                                                         }
                                                                       } else {
                                                                         validate10.errors = [
                                                                           {
-                                                                            instancePath: instancePath + '/pidfile',
-                                                                            schemaPath: '#/properties/pidfile/type',
+                                                                            instancePath: instancePath + '/proxy_trust',
+                                                                            schemaPath: '#/properties/proxy_trust/type',
                                                                             keyword: 'type',
-                                                                            params: { type: 'string' },
+                                                                            params: { type: 'array' },
                                                                           },
                                                                         ];
                                                                         return false;
                                                                       }
                                                                     }
-                                                                    var valid0 = _errs62 === errors;
+                                                                    var valid0 = _errs60 === errors;
                                                                   } else {
                                                                     var valid0 = true;
                                                                   }
                                                                   if (valid0) {
-                                                                    if (data.stop_after_init !== undefined) {
+                                                                    if (data.logfile !== undefined) {
+                                                                      let data31 = data.logfile;
                                                                       const _errs64 = errors;
-                                                                      if (typeof data.stop_after_init !== 'boolean') {
-                                                                        validate10.errors = [
-                                                                          {
-                                                                            instancePath:
-                                                                              instancePath + '/stop_after_init',
-                                                                            schemaPath:
-                                                                              '#/properties/stop_after_init/type',
-                                                                            keyword: 'type',
-                                                                            params: { type: 'boolean' },
-                                                                          },
-                                                                        ];
-                                                                        return false;
+                                                                      if (errors === _errs64) {
+                                                                        if (typeof data31 === 'string') {
+                                                                          if (!pattern0.test(data31)) {
+                                                                            validate10.errors = [
+                                                                              {
+                                                                                instancePath: instancePath + '/logfile',
+                                                                                schemaPath:
+                                                                                  '#/properties/logfile/pattern',
+                                                                                keyword: 'pattern',
+                                                                                params: { pattern: '^[^\\u0000]*$' },
+                                                                              },
+                                                                            ];
+                                                                            return false;
+                                                                          }
+                                                                        } else {
+                                                                          validate10.errors = [
+                                                                            {
+                                                                              instancePath: instancePath + '/logfile',
+                                                                              schemaPath: '#/properties/logfile/type',
+                                                                              keyword: 'type',
+                                                                              params: { type: 'string' },
+                                                                            },
+                                                                          ];
+                                                                          return false;
+                                                                        }
                                                                       }
                                                                       var valid0 = _errs64 === errors;
                                                                     } else {
                                                                       var valid0 = true;
                                                                     }
                                                                     if (valid0) {
-                                                                      if (data.test_file !== undefined) {
-                                                                        let data32 = data.test_file;
+                                                                      if (data.log_level !== undefined) {
+                                                                        let data32 = data.log_level;
                                                                         const _errs66 = errors;
-                                                                        if (errors === _errs66) {
-                                                                          if (typeof data32 === 'string') {
-                                                                            if (!pattern0.test(data32)) {
-                                                                              validate10.errors = [
-                                                                                {
-                                                                                  instancePath:
-                                                                                    instancePath + '/test_file',
-                                                                                  schemaPath:
-                                                                                    '#/properties/test_file/pattern',
-                                                                                  keyword: 'pattern',
-                                                                                  params: { pattern: '^[^\\u0000]*$' },
-                                                                                },
-                                                                              ];
-                                                                              return false;
-                                                                            }
-                                                                          } else {
+                                                                        if (typeof data32 !== 'string') {
+                                                                          validate10.errors = [
+                                                                            {
+                                                                              instancePath: instancePath + '/log_level',
+                                                                              schemaPath: '#/properties/log_level/type',
+                                                                              keyword: 'type',
+                                                                              params: { type: 'string' },
+                                                                            },
+                                                                          ];
+                                                                          return false;
+                                                                        }
+                                                                        if (
+                                                                          !(
+                                                                            data32 === 'fatal' ||
+                                                                            data32 === 'error' ||
+                                                                            data32 === 'warn' ||
+                                                                            data32 === 'info' ||
+                                                                            data32 === 'debug' ||
+                                                                            data32 === 'trace' ||
+                                                                            data32 === 'silent'
+                                                                          )
+                                                                        ) {
+                                                                          validate10.errors = [
+                                                                            {
+                                                                              instancePath: instancePath + '/log_level',
+                                                                              schemaPath: '#/properties/log_level/enum',
+                                                                              keyword: 'enum',
+                                                                              params: {
+                                                                                allowedValues:
+                                                                                  schema11.properties.log_level.enum,
+                                                                              },
+                                                                            },
+                                                                          ];
+                                                                          return false;
+                                                                        }
+                                                                        var valid0 = _errs66 === errors;
+                                                                      } else {
+                                                                        var valid0 = true;
+                                                                      }
+                                                                      if (valid0) {
+                                                                        if (data.log_format !== undefined) {
+                                                                          let data33 = data.log_format;
+                                                                          const _errs68 = errors;
+                                                                          if (typeof data33 !== 'string') {
                                                                             validate10.errors = [
                                                                               {
                                                                                 instancePath:
-                                                                                  instancePath + '/test_file',
+                                                                                  instancePath + '/log_format',
                                                                                 schemaPath:
-                                                                                  '#/properties/test_file/type',
+                                                                                  '#/properties/log_format/type',
                                                                                 keyword: 'type',
                                                                                 params: { type: 'string' },
                                                                               },
                                                                             ];
                                                                             return false;
                                                                           }
+                                                                          if (
+                                                                            !(data33 === 'text' || data33 === 'json')
+                                                                          ) {
+                                                                            validate10.errors = [
+                                                                              {
+                                                                                instancePath:
+                                                                                  instancePath + '/log_format',
+                                                                                schemaPath:
+                                                                                  '#/properties/log_format/enum',
+                                                                                keyword: 'enum',
+                                                                                params: {
+                                                                                  allowedValues:
+                                                                                    schema11.properties.log_format.enum,
+                                                                                },
+                                                                              },
+                                                                            ];
+                                                                            return false;
+                                                                          }
+                                                                          var valid0 = _errs68 === errors;
+                                                                        } else {
+                                                                          var valid0 = true;
                                                                         }
-                                                                        var valid0 = _errs66 === errors;
-                                                                      } else {
-                                                                        var valid0 = true;
+                                                                        if (valid0) {
+                                                                          if (data.access_log !== undefined) {
+                                                                            const _errs70 = errors;
+                                                                            if (typeof data.access_log !== 'boolean') {
+                                                                              validate10.errors = [
+                                                                                {
+                                                                                  instancePath:
+                                                                                    instancePath + '/access_log',
+                                                                                  schemaPath:
+                                                                                    '#/properties/access_log/type',
+                                                                                  keyword: 'type',
+                                                                                  params: { type: 'boolean' },
+                                                                                },
+                                                                              ];
+                                                                              return false;
+                                                                            }
+                                                                            var valid0 = _errs70 === errors;
+                                                                          } else {
+                                                                            var valid0 = true;
+                                                                          }
+                                                                          if (valid0) {
+                                                                            if (data.pidfile !== undefined) {
+                                                                              let data35 = data.pidfile;
+                                                                              const _errs72 = errors;
+                                                                              if (errors === _errs72) {
+                                                                                if (typeof data35 === 'string') {
+                                                                                  if (!pattern0.test(data35)) {
+                                                                                    validate10.errors = [
+                                                                                      {
+                                                                                        instancePath:
+                                                                                          instancePath + '/pidfile',
+                                                                                        schemaPath:
+                                                                                          '#/properties/pidfile/pattern',
+                                                                                        keyword: 'pattern',
+                                                                                        params: {
+                                                                                          pattern: '^[^\\u0000]*$',
+                                                                                        },
+                                                                                      },
+                                                                                    ];
+                                                                                    return false;
+                                                                                  }
+                                                                                } else {
+                                                                                  validate10.errors = [
+                                                                                    {
+                                                                                      instancePath:
+                                                                                        instancePath + '/pidfile',
+                                                                                      schemaPath:
+                                                                                        '#/properties/pidfile/type',
+                                                                                      keyword: 'type',
+                                                                                      params: { type: 'string' },
+                                                                                    },
+                                                                                  ];
+                                                                                  return false;
+                                                                                }
+                                                                              }
+                                                                              var valid0 = _errs72 === errors;
+                                                                            } else {
+                                                                              var valid0 = true;
+                                                                            }
+                                                                            if (valid0) {
+                                                                              if (data.stop_after_init !== undefined) {
+                                                                                const _errs74 = errors;
+                                                                                if (
+                                                                                  typeof data.stop_after_init !==
+                                                                                  'boolean'
+                                                                                ) {
+                                                                                  validate10.errors = [
+                                                                                    {
+                                                                                      instancePath:
+                                                                                        instancePath +
+                                                                                        '/stop_after_init',
+                                                                                      schemaPath:
+                                                                                        '#/properties/stop_after_init/type',
+                                                                                      keyword: 'type',
+                                                                                      params: { type: 'boolean' },
+                                                                                    },
+                                                                                  ];
+                                                                                  return false;
+                                                                                }
+                                                                                var valid0 = _errs74 === errors;
+                                                                              } else {
+                                                                                var valid0 = true;
+                                                                              }
+                                                                              if (valid0) {
+                                                                                if (data.test_file !== undefined) {
+                                                                                  let data37 = data.test_file;
+                                                                                  const _errs76 = errors;
+                                                                                  if (errors === _errs76) {
+                                                                                    if (typeof data37 === 'string') {
+                                                                                      if (!pattern0.test(data37)) {
+                                                                                        validate10.errors = [
+                                                                                          {
+                                                                                            instancePath:
+                                                                                              instancePath +
+                                                                                              '/test_file',
+                                                                                            schemaPath:
+                                                                                              '#/properties/test_file/pattern',
+                                                                                            keyword: 'pattern',
+                                                                                            params: {
+                                                                                              pattern: '^[^\\u0000]*$',
+                                                                                            },
+                                                                                          },
+                                                                                        ];
+                                                                                        return false;
+                                                                                      }
+                                                                                    } else {
+                                                                                      validate10.errors = [
+                                                                                        {
+                                                                                          instancePath:
+                                                                                            instancePath + '/test_file',
+                                                                                          schemaPath:
+                                                                                            '#/properties/test_file/type',
+                                                                                          keyword: 'type',
+                                                                                          params: { type: 'string' },
+                                                                                        },
+                                                                                      ];
+                                                                                      return false;
+                                                                                    }
+                                                                                  }
+                                                                                  var valid0 = _errs76 === errors;
+                                                                                } else {
+                                                                                  var valid0 = true;
+                                                                                }
+                                                                              }
+                                                                            }
+                                                                          }
+                                                                        }
                                                                       }
                                                                     }
                                                                   }

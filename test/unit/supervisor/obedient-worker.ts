@@ -28,6 +28,8 @@ function repeat(): FromWorker {
     requests: 0,
     inflight: 0,
     connections: 0,
+    waiting: 0,
+    refused: 0,
     utilisation: 0,
     delayP50: 0,
     delayP99: 0,

@@ -1,0 +1,64 @@
+/** The answers that Tricorn itself gives in place of the app, in the form that Fastify gives its own. */
+import http from 'node:http';
+import { catalogue, type ErrorCode, TricornError } from '../errors.ts';
+
+export interface Refusal {
+  readonly status: number;
+  /** Of the error catalogue. */
+  readonly code?: string;
+  readonly message: string;
+  /** Seconds after which the client may try again. */
+  readonly retryAfter?: number;
+}
+
+/** On a response that the app began, and Tricorn answered over its head: what the client was told is its statusCode. */
+export const ANSWERED: unique symbol = Symbol('answered on the socket');
+
+/** An error of the catalogue that has a status. @param retryAfter seconds */
+export function refusalOf(
+  code: ErrorCode,
+  values: Readonly<Record<string, string | number>>,
+  retryAfter?: number,
+): Refusal {
+  const { message } = new TricornError(code, values);
+  const { status = 500 } = catalogue[code];
+  return { status, code, message, ...(retryAfter === undefined ? {} : { retryAfter }) };
+}
+
+/** The body of the answer, and its headers. */
+export function refusalText({ status, code, message, retryAfter }: Refusal): {
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string | number>>;
+} {
+  const error = http.STATUS_CODES[status] ?? '';
+  const body = JSON.stringify({ statusCode: status, ...(code === undefined ? {} : { code }), error, message });
+  const headers = {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    ...(retryAfter === undefined ? {} : { 'retry-after': Math.max(1, Math.ceil(retryAfter)) }),
+  };
+  return { body, headers };
+}
+
+/** Answers a request that the app has not seen. */
+export function refuse(response: http.ServerResponse, refusal: Refusal): void {
+  const { headers, body } = refusalText(refusal);
+  response.writeHead(refusal.status, headers).end(body);
+}
+
+/**
+ * Answers a request that the app has, where no answer has begun: on the socket itself, for the response is the app's, and
+ * would throw at an app that writes to one that somebody else has sent. What the app writes after this, the client ignores.
+ *
+ * @returns false where that cannot be: an answer has begun, or another request's is due before it on this connection
+ */
+export function answerOnSocket(response: http.ServerResponse, refusal: Refusal): boolean {
+  const { socket } = response.req;
+  if (response.headersSent || response.socket !== socket) return false;
+  const { headers, body } = refusalText(refusal);
+  const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
+  response.statusCode = refusal.status;
+  Reflect.set(response, ANSWERED, true);
+  socket.write(`HTTP/1.1 ${refusal.status} ${http.STATUS_CODES[refusal.status]}\r\n${lines.join('')}\r\n${body}`);
+  return true;
+}

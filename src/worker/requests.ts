@@ -1,0 +1,273 @@
+/**
+ * The requests of one event loop: it stands between the http.Server and the app's own listeners, and counts, admits, logs
+ * and ends them. Lives where the app lives, in a worker's main thread or in a thread.
+ *
+ * States of a request, and how each is entered and left:
+ *
+ *   waiting  max_inflight requests run already. Left when its turn comes, by max_queue_age, or by its end.
+ *   running  the app has it. Left by its end, or when it takes longer than limit_time_real.
+ *   refused  Tricorn has answered it in place of the app, or cut its connection. Left by its end.
+ *   ended    the response is closed. Final.
+ */
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Config } from '../config/config.ts';
+import { accessLog, type AccessLog } from '../http/access-log.ts';
+import { clientAddress } from '../http/proxy.ts';
+import { answerOnSocket, refusalOf, refuse } from '../http/refusal.ts';
+import { Admission, admissionLimits } from '../limits/admission.ts';
+import { routeOf } from '../limits/poison.ts';
+import type { Log } from '../log/open-log.ts';
+import type { LoopBoot, Poison } from '../protocol.ts';
+import { realLimitMs } from '../watchdog/limits.ts';
+import { runFor } from './current-request.ts';
+import type { Ledger } from './ledger.ts';
+
+type State = 'waiting' | 'running' | 'refused' | 'ended';
+
+/** What is known of one request. */
+interface Tracked {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** performance.now() */
+  readonly begun: number;
+  /** Where it stands in the ledger. */
+  readonly slot: number;
+  state: State;
+  /** It has, or waits for, one of the max_inflight places. */
+  admitted: boolean;
+  /** The one before it on the same connection, where that has not ended: pipelining. */
+  previous: Tracked | undefined;
+}
+
+/** Kept on the response and on its socket: a symbol costs less per request than a Map, and is in nobody's way. */
+const TRACKED: unique symbol = Symbol('what is known of the request');
+const NEWEST: unique symbol = Symbol('the newest request that has not ended');
+
+type TrackedResponse = ServerResponse & { [TRACKED]?: Tracked };
+type TrackedSocket = Socket & { [NEWEST]?: Tracked | undefined };
+
+/** How long a client that still sends may go on after its 503; a connection that is cut earlier loses the answer. ms. */
+const LINGER_MS = 2000;
+
+export interface RequestsOptions {
+  readonly boot: LoopBoot;
+  readonly log: Log;
+  readonly ledger: Ledger;
+  /** The open connections of this loop. */
+  readonly connections: ReadonlySet<Socket>;
+  /** After so many requests onMany is called, at each of them. */
+  readonly many: number;
+  readonly onMany: () => void;
+}
+
+export class Requests {
+  readonly #config: Config;
+  readonly #log: Log;
+  readonly #ledger: Ledger;
+  readonly #connections: ReadonlySet<TrackedSocket>;
+  readonly #many: number;
+  readonly #onMany: () => void;
+  readonly #limitMs: number;
+  readonly #admission: Admission<Tracked> | undefined;
+  readonly #logAccess: AccessLog | undefined;
+  /** One listener for all responses: a closure for each would cost more than all the rest. */
+  readonly #onClose: (this: TrackedResponse) => void;
+  /** By route, until when it is refused, performance.now(). Undefined, as nearly always: nothing is looked up. */
+  #poison: Map<string, number> | undefined;
+  #app: RequestListener = () => {};
+  #draining = false;
+  #refused = 0;
+
+  constructor({ boot, log, ledger, connections, many, onMany }: RequestsOptions) {
+    const { config, role } = boot;
+    this.#config = config;
+    this.#log = log;
+    this.#ledger = ledger;
+    this.#connections = connections;
+    this.#many = many;
+    this.#onMany = onMany;
+    this.#limitMs = realLimitMs(config, role);
+    const limits = admissionLimits(config);
+    this.#admission = limits && new Admission(limits, () => performance.now());
+    if (config.access_log) this.#logAccess = accessLog({ log, format: config.log_format, clientAddress });
+    const ended = (tracked: Tracked | undefined): void => tracked && this.#onEnd(tracked);
+    this.#onClose = function (this: TrackedResponse) {
+      ended(this[TRACKED]);
+    };
+    const every = Math.min(this.#limitMs / 10, (limits?.ageMs ?? Infinity) / 10, 1000);
+    if (this.#limitMs < Infinity || limits) setInterval(() => this.#checkAges(), Math.max(every, 20)).unref();
+  }
+
+  get waiting(): number {
+    return this.#admission?.waiting ?? 0;
+  }
+
+  /** How many were answered by Tricorn, or cut, in place of the app. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Takes the place of the server's own listeners, and calls them. Call it once the app has added all of its own. */
+  takeOver(server: Server): void {
+    const listeners = server.rawListeners('request') as RequestListener[];
+    const [only = this.#app] = listeners;
+    server.removeAllListeners('request');
+    this.#app =
+      listeners.length === 1
+        ? only.bind(server)
+        : (request, response) => listeners.forEach((listener) => listener.call(server, request, response));
+    server.on('request', (request, response) => this.#onRequest(request, response));
+  }
+
+  /** Answers 503 to a route for a while. */
+  refuseRoute({ route, ms }: Poison): void {
+    this.#poison ??= new Map();
+    this.#poison.set(route, performance.now() + ms);
+  }
+
+  /** From now on every answer says that its connection closes. */
+  drain(): void {
+    this.#draining = true;
+    for (const { [NEWEST]: newest } of this.#connections) if (newest) sayClose(newest.response);
+  }
+
+  /** Whether the connection has a request that has not ended. */
+  isBusy(connection: TrackedSocket): boolean {
+    return connection[NEWEST] !== undefined;
+  }
+
+  /** A connection is gone. Node tells that only to the first of its pipelined responses. */
+  onConnectionEnd(connection: TrackedSocket): void {
+    for (const tracked of chain(connection)) this.#onEnd(tracked);
+  }
+
+  #onRequest(request: IncomingMessage, response: TrackedResponse): void {
+    const { method = '', url = '' } = request;
+    const socket = request.socket as TrackedSocket;
+    const begun = performance.now();
+    const slot = this.#ledger.requestBegins(method, url, begun);
+    const tracked: Tracked = {
+      request,
+      response,
+      begun,
+      slot,
+      state: 'running',
+      admitted: false,
+      previous: socket[NEWEST],
+    };
+    response[TRACKED] = tracked;
+    // Of pipelined requests the newest: it is the one whose answer may say that the connection closes.
+    socket[NEWEST] = tracked;
+    response.on('close', this.#onClose);
+    if (this.#ledger.requests >= this.#many) this.#onMany();
+    if (this.#draining) sayClose(response);
+    if (this.#poison && this.#refusePoison(tracked, this.#poison)) return;
+    if (this.#admission) this.#admit(tracked, this.#admission);
+    else this.#run(tracked);
+  }
+
+  #run({ request, response }: Tracked): void {
+    if (this.#config.poison_threshold === 0) this.#app(request, response);
+    else runFor(request, this.#app, request, response);
+  }
+
+  #admit(tracked: Tracked, admission: Admission<Tracked>): void {
+    const verdict = admission.enter(tracked);
+    tracked.admitted = verdict !== 'refuse';
+    if (verdict === 'run') this.#run(tracked);
+    else if (verdict === 'wait') tracked.state = 'waiting';
+    else this.#refuseOverload(tracked, `max_queue = ${this.#config.max_queue} requests wait already`);
+  }
+
+  #onEnd(tracked: Tracked): void {
+    if (tracked.state === 'ended') return;
+    const { request, response, slot, begun } = tracked;
+    const socket = request.socket as TrackedSocket;
+    if (socket[NEWEST] === tracked) socket[NEWEST] = undefined;
+    tracked.state = 'ended';
+    tracked.previous = undefined;
+    this.#ledger.requestEnds(slot);
+    this.#logAccess?.(request, response, begun);
+    const next = tracked.admitted ? this.#admission?.leave(tracked) : undefined;
+    if (!next) return;
+    next.state = 'running';
+    this.#run(next);
+  }
+
+  #refusePoison(tracked: Tracked, poison: Map<string, number>): boolean {
+    const route = routeOf(`${tracked.request.method} ${tracked.request.url}`);
+    const leftMs = (poison.get(route) ?? 0) - tracked.begun;
+    if (leftMs > 0) {
+      this.#refuse(tracked);
+      refuse(tracked.response, refusalOf('TRC_POISON', { route }, leftMs / 1000));
+      return true;
+    }
+    poison.delete(route);
+    if (poison.size === 0) this.#poison = undefined;
+    return false;
+  }
+
+  #refuseOverload(tracked: Tracked, reason: string): void {
+    this.#refuse(tracked);
+    refuse(tracked.response, refusalOf('TRC_OVERLOADED', { reason }, this.#config.max_queue_age || 1));
+  }
+
+  #refuse(tracked: Tracked): void {
+    tracked.state = 'refused';
+    this.#refused += 1;
+  }
+
+  #checkAges(): void {
+    for (const tracked of this.#admission?.expire() ?? []) {
+      tracked.admitted = false;
+      this.#refuseOverload(tracked, `it has waited for max_queue_age = ${this.#config.max_queue_age} s`);
+    }
+    const since = performance.now() - this.#limitMs;
+    for (const connection of this.#connections) {
+      for (const tracked of chain(connection)) {
+        if (tracked.begun <= since && tracked.state === 'running' && !isEventStream(tracked)) this.#onOverdue(tracked);
+      }
+    }
+  }
+
+  /** The app is told in the way that every framework knows, and makes its AbortSignal of: the client is gone. */
+  #onOverdue(tracked: Tracked): void {
+    const { request, response, begun } = tracked;
+    const text = `${request.method} ${request.url}`;
+    const seconds = Number(((performance.now() - begun) / 1000).toFixed(1));
+    this.#refuse(tracked);
+    const answered = answerOnSocket(response, refusalOf('TRC_REQUEST_TIME', { seconds }));
+    const done = answered ? 'answered 503' : 'its connection is cut';
+    this.#log.log.warn(
+      { limit: 'limit_time_real', request: text, age_s: seconds },
+      `${text}: over limit_time_real, ${done}`,
+    );
+    if (!answered) request.socket.destroy();
+    else if (request.complete) request.socket.destroySoon();
+    else closeGently(request.socket);
+  }
+}
+
+/** Its requests that have not ended, the newest first. */
+function chain(connection: TrackedSocket): Tracked[] {
+  const all: Tracked[] = [];
+  for (let tracked = connection[NEWEST]; tracked; tracked = tracked.previous) all.push(tracked);
+  return all;
+}
+
+/** They last as long as their client wants; of a header that was given to writeHead() the client's own wish must tell. */
+function isEventStream({ request, response }: Tracked): boolean {
+  const type = response.getHeader('content-type') ?? request.headers.accept;
+  return typeof type === 'string' && type.startsWith('text/event-stream');
+}
+
+function sayClose(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('Connection', 'close');
+}
+
+function closeGently(socket: Socket): void {
+  socket.end();
+  const late = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  socket.once('close', () => clearTimeout(late));
+}

@@ -1,0 +1,192 @@
+import { EventEmitter, once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import t, { type Test } from 'tap';
+import { openLog } from '../../../src/log/open-log.ts';
+import { Ledger } from '../../../src/worker/ledger.ts';
+import { Requests } from '../../../src/worker/requests.ts';
+import { get, RawConnection } from '../../support/http.ts';
+import { bootOf, configOf } from '../supervisor/support.ts';
+
+interface Served {
+  readonly requests: Requests;
+  readonly ledger: Ledger;
+  readonly port: number;
+  readonly url: string;
+  /** 'request' with request and response, when the app gets one; the test answers. */
+  readonly app: EventEmitter<{ request: [http.IncomingMessage, http.ServerResponse] }>;
+  /** What was logged. */
+  readonly lines: () => Record<string, unknown>[];
+}
+
+/** A server whose requests a Requests has taken over, as an AppLoop does it. */
+async function serve(t: Test, ...flags: string[]): Promise<Served> {
+  const config = configOf(t, '--no-access-log', ...flags);
+  const ledger = new Ledger();
+  ledger.open();
+  const connections = new Set<net.Socket>();
+  const logfile = `${t.testdirName}/log`;
+  const log = openLog({ ...config, logfile, log_format: 'json' }, { role: 'http', worker: 1 });
+  const requests = new Requests({
+    boot: { ...bootOf(config), thread: 0 },
+    log,
+    ledger,
+    connections,
+    many: Infinity,
+    onMany: () => {},
+  });
+  const app: Served['app'] = new EventEmitter();
+  const server = http.createServer((request, response) => app.emit('request', request, response));
+  server.prependListener('connection', (socket) => {
+    connections.add(socket);
+    socket.once('close', () => {
+      connections.delete(socket);
+      requests.onConnectionEnd(socket);
+    });
+  });
+  requests.takeOver(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+    log.close();
+  });
+  const { port } = server.address() as net.AddressInfo;
+  const lines = (): Record<string, unknown>[] => {
+    log.flushSync();
+    const text = readFileSync(logfile, 'utf8').trim();
+    return text.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+  };
+  return { requests, ledger, port, url: `http://127.0.0.1:${port}`, app, lines };
+}
+
+type Arrival = [http.IncomingMessage, http.ServerResponse];
+
+t.test('requests pass, are counted while they are in flight, and no longer', async (t) => {
+  const { app, url, ledger } = await serve(t);
+  const answer = get(`${url}/a`);
+  const [request, response] = (await once(app, 'request')) as Arrival;
+  t.equal(request.url, '/a');
+  t.same(
+    ledger.entries().map(({ text }) => text),
+    ['GET /a'],
+  );
+  const closed = once(response, 'close');
+  response.end('done');
+  t.match(await answer, { status: 200, body: 'done' });
+  await closed;
+  t.equal(ledger.inflight, 0);
+});
+
+t.test('over limit_time_real: 503 where nothing was sent, and the app is told that its client is gone', async (t) => {
+  const { app, url, lines, requests } = await serve(t, '--limit-time-real=0.1');
+  const answer = get(`${url}/slow?x=1`);
+  const [request, response] = (await once(app, 'request')) as Arrival;
+  const gone = new Promise((resolve) => request.on('close', resolve));
+  t.match(await answer, { status: 503, headers: { connection: 'close' }, body: /TRC_REQUEST_TIME/ });
+  await gone;
+  t.doesNotThrow(() => response.end('too late'), 'what the app writes afterwards goes nowhere');
+  t.match(lines(), [{ level: 40, limit: 'limit_time_real', request: 'GET /slow?x=1', msg: /answered 503/ }]);
+  t.equal(requests.refused, 1);
+});
+
+t.test('over limit_time_real with an answer begun: the connection is cut', async (t) => {
+  const { app, url, lines } = await serve(t, '--limit-time-real=0.1');
+  const answer = get(`${url}/slow`);
+  const [, response] = (await once(app, 'request')) as Arrival;
+  response.write('begun');
+  await t.rejects(answer);
+  t.match(lines(), [{ msg: /GET \/slow: over limit_time_real, its connection is cut/ }]);
+});
+
+t.test('event streams may last, by their header or by the wish of their client', async (t) => {
+  const { app, url, requests } = await serve(t, '--limit-time-real=0.1');
+  const streams = [get(`${url}/a`), get(`${url}/b`, { headers: { accept: 'text/event-stream' } })];
+  const responses: http.ServerResponse[] = [];
+  while (responses.length < 2) {
+    const [request, response] = (await once(app, 'request')) as Arrival;
+    if (request.url === '/a') response.setHeader('content-type', 'text/event-stream');
+    response.writeHead(200);
+    response.write('data: 1\n\n');
+    responses.push(response);
+  }
+  // One that may not last shows that the others have been looked at.
+  const overdue = get(`${url}/c`);
+  await once(app, 'request');
+  t.equal((await overdue).status, 503);
+  for (const response of responses) response.end('data: 2\n\n');
+  for (const stream of streams) t.match(await stream, { status: 200, body: 'data: 1\n\ndata: 2\n\n' });
+  t.equal(requests.refused, 1);
+});
+
+t.test('max_inflight: the others wait; over max_queue they are refused at once', async (t) => {
+  const { app, url, requests } = await serve(t, '--max-inflight=1', '--max-queue=1');
+  const first = get(`${url}/1`);
+  const [, one] = (await once(app, 'request')) as Arrival;
+  const second = get(`${url}/2`);
+  // The third is sent when the second has been seen to wait: its refusal shows that.
+  const third = (async () => {
+    for (;;) {
+      const answer = await get(`${url}/3`, { headers: { connection: 'close' } });
+      if (requests.waiting === 1) return answer;
+    }
+  })();
+  t.match(await third, { status: 503, headers: { 'retry-after': '1' }, body: /TRC_OVERLOADED/ });
+  const turn = once(app, 'request');
+  one.end('one');
+  const [request, two] = (await turn) as Arrival;
+  t.equal(request.url, '/2');
+  two.end('two');
+  t.equal((await first).body, 'one');
+  t.equal((await second).body, 'two');
+});
+
+t.test('max_queue_age: who has waited too long is refused', async (t) => {
+  const { app, url } = await serve(t, '--max-inflight=1', '--max-queue-age=0.05');
+  const first = get(`${url}/1`);
+  const [, one] = (await once(app, 'request')) as Arrival;
+  t.match(await get(`${url}/2`), { status: 503, body: /max_queue_age/ });
+  one.end('one');
+  t.equal((await first).body, 'one');
+});
+
+t.test('clients that go while they wait take nobody’s place', async (t) => {
+  const { app, url, port, ledger, requests } = await serve(t, '--max-inflight=1');
+  const first = get(`${url}/1`);
+  const [, one] = (await once(app, 'request')) as Arrival;
+  const impatient = await RawConnection.open(port);
+  impatient.send('GET /gone HTTP/1.1\r\nHost: a\r\n\r\n');
+  while (requests.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+  impatient.socket.destroy();
+  while (requests.waiting === 1) await new Promise((resolve) => setImmediate(resolve));
+  t.equal(ledger.inflight, 1);
+  const turn = once(app, 'request');
+  const last = get(`${url}/2`);
+  one.end('one');
+  const [request, two] = (await turn) as Arrival;
+  t.equal(request.url, '/2');
+  two.end('two');
+  await Promise.all([first, last]);
+});
+
+t.test('pipelined requests of a client that goes are all counted out', async (t) => {
+  const { app, port, ledger } = await serve(t);
+  const client = await RawConnection.open(port);
+  client.send('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n');
+  while (ledger.inflight < 3) await once(app, 'request');
+  client.socket.destroy();
+  while (ledger.inflight > 0) await new Promise((resolve) => setImmediate(resolve));
+  t.same(ledger.entries(), []);
+});
+
+t.test('a poisoned route is refused, others are not', async (t) => {
+  const { app, url, requests } = await serve(t);
+  app.on('request', (_request, response) => response.end('served'));
+  requests.refuseRoute({ type: 'poison', route: 'GET /orders/:id', ms: 60_000 });
+  t.match(await get(`${url}/orders/17?x`), { status: 503, headers: { 'retry-after': '60' }, body: /TRC_POISON/ });
+  t.equal((await get(`${url}/orders`)).body, 'served');
+  requests.refuseRoute({ type: 'poison', route: 'GET /orders/:id', ms: 0 });
+  t.equal((await get(`${url}/orders/17`)).body, 'served', 'when its time is over');
+});
