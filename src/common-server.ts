@@ -158,8 +158,8 @@ export abstract class CommonServer {
   }
 
   async #bind(): Promise<void> {
-    const { http_enable, http_interface, http_port } = this.config;
-    if (http_enable && !this.#check) this.#listeners = [await bindListener(http_interface, http_port)];
+    if (!this.config.http_enable || this.#check) return;
+    this.#listeners = [await bindListener(this.config.http_interface, this.config.http_port)];
   }
 
   #boot(): void {
@@ -206,8 +206,7 @@ export abstract class CommonServer {
     // Said when a further signal would be heeded, for somebody may act on it.
     const finished = this.#finished.promise.then(() => undefined);
     const heeded = new Promise((resolve) => setTimeout(resolve, ECHO_MS).unref());
-    const message = stopMessage(signal, this.config.graceful_timeout);
-    void Promise.race([finished, heeded]).then(() => this.#log.info(message));
+    void Promise.race([finished, heeded]).then(() => this.#log.info(stopMessage(signal, this.config.graceful_timeout)));
   }
 
   #onScale(step: 1 | -1): void {
@@ -272,8 +271,7 @@ export abstract class CommonServer {
     this.#enter('serving');
     if (this.#check) return this.#onChecked(form);
     const [listener] = this.#listeners;
-    const where = listener ? ` on ${describeUrl(listener.address)}` : '';
-    this.#log.info(`Ready: ${this.describe()}, ${form}${where}`);
+    this.#log.info(`Ready: ${this.describe()}, ${form}${listener ? ` on ${describeUrl(listener.address)}` : ''}`);
     if (this.config.test_file !== '' && this.url) void this.#runTests(this.url);
     else if (this.config.stop_after_init) this.#stop(0);
   }

@@ -88,7 +88,13 @@ export class Watchdog {
     const stack = unknown ?? (frames.join('\n') || 'no JavaScript is running');
     const more = requests.length > NAMED ? { more_requests: requests.length - NAMED } : {};
     this.#log.error(
-      { silent_s: seconds(silentMs + ASK_MS), request, requests: requests.slice(0, NAMED), ...more, stack },
+      {
+        silent_s: seconds(silentMs + ASK_MS),
+        ...(request && { request }),
+        requests: requests.slice(0, NAMED),
+        ...more,
+        stack,
+      },
       `${name}: its event loop is stuck and is killed`,
     );
     this.#state = 'killed';
