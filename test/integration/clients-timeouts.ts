@@ -23,7 +23,7 @@ export function timeouts(mode: Mode): void {
       const server = await startTricorn(t, fixture(app), flags);
       // Beside each other: each waits for its timeout.
       await Promise.all([halfAHead(t, server), halfABody(t, server, path), idle(t, server), nothing(t, server)]);
-      t.equal((await get(`${server.url}/`)).status, 200, 'others are served');
+      t.equal(await inTime(() => okOf(server)), 200, 'others are served');
       server.kill('SIGTERM');
       t.strictSame(await server.ended, [0, null]);
     });
@@ -45,8 +45,12 @@ async function halfABody(t: Test, server: Tricorn, path: string): Promise<void> 
 }
 
 async function idle(t: Test, server: Tricorn): Promise<void> {
-  const client = await RawConnection.open(server.port);
-  t.match(await client.get('/'), /^HTTP\/1\.1 200 /, 'answered');
+  const client = await inTime(async () => {
+    const connection = await RawConnection.open(server.port);
+    return (await connection.get('/')).startsWith('HTTP/1.1 200 ')
+      ? connection
+      : Promise.reject(new Error(connection.text));
+  });
   await client.closed;
   t.notMatch(client.text, /HTTP\/1\.1 408/, 'keep_alive_timeout: closed without a word');
 }
@@ -55,4 +59,25 @@ async function nothing(t: Test, server: Tricorn): Promise<void> {
   const client = await RawConnection.open(server.port);
   await client.closed;
   t.match(client.text, /^(HTTP\/1\.1 408 |$)/, 'headers_timeout: not a byte');
+}
+
+async function okOf(server: Tricorn): Promise<number> {
+  const { status } = await get(`${server.url}/`);
+  if (status === 408) throw new Error('408');
+  return status;
+}
+
+/**
+ * What the first attempt yields that was not refused for being late: on a busy machine a client that means well may need
+ * longer for its head than headers_timeout allows.
+ */
+async function inTime<T>(attempt: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code !== 'ECONNRESET' && !/408|^cut: $/.test(message)) throw error;
+    }
+  }
 }
