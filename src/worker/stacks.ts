@@ -12,6 +12,7 @@ type Stack = Omit<LoopStack, 'thread'>;
 const IDLE_AFTER_MS = 100;
 /** A loop that does not even take orders from the inspector for this long is stuck outside of JavaScript. Milliseconds. */
 const NO_ANSWER_MS = 5000;
+const TICK_MS = 20;
 
 type Frames = readonly Debugger.CallFrame[];
 /** Where scripts come from, by scriptId: the frames name no file. */
@@ -145,13 +146,21 @@ async function currentRequest(inspected: Inspected, [top]: Frames): Promise<stri
 
 const TIMED_OUT: unique symbol = Symbol('timed out');
 
+/**
+ * In ticks, so that a machine that stood still meanwhile has used up one of them and not the whole time: what was waited
+ * for may need no more than the next turn of this loop.
+ */
 async function within<T>(ms: number, promise: Promise<T>): Promise<T | typeof TIMED_OUT> {
   const late = Promise.withResolvers<typeof TIMED_OUT>();
-  const timer = setTimeout(late.resolve, ms, TIMED_OUT);
+  let ticks = ms / TICK_MS;
+  const timer = setInterval(() => {
+    ticks -= 1;
+    if (ticks <= 0) late.resolve(TIMED_OUT);
+  }, TICK_MS);
   try {
     return await Promise.race([promise, late.promise]);
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
   }
 }
 

@@ -58,7 +58,7 @@ export function fastifyLog(module: FastifyModule, asked: FastifyServerOptions, c
 function requestLog(module: FastifyModule, asked: FastifyServerOptions, context: MountContext): FastifyLog {
   const log = context.log.child({}, { serializers: { ...serializers, ...ownSerializers(context.log) } });
   makeChildrenLazy(log);
-  const label = (Reflect.get(asked, 'requestIdLogLabel') as string | undefined) ?? 'reqId';
+  const label = Reflect.get(asked, 'requestIdLogLabel') ?? 'reqId';
   let routesAsk = false;
 
   class RequestLogController extends quietController(module) {
