@@ -16,6 +16,9 @@ export const modes: Readonly<Record<Mode, readonly string[]>> = {
 
 const BIN = fileURLToPath(new URL('../../bin/tricorn.js', import.meta.url));
 
+// Hundreds of servers are started from the same sources: compiling them once halves what their start costs.
+const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url));
+
 export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/apps/${name}`, import.meta.url));
 }
@@ -57,7 +60,7 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
     const command = ['-u', 'NODE_OPTIONS', process.execPath, '--conditions=tricorn-source', program, ...args];
     this.child = spawn('env', command, {
       cwd,
-      env: { ...process.env, ...env },
+      env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env, ...env },
       detached,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
