@@ -3,6 +3,7 @@
  * soft limit it is recycled, over the hard one killed at once.
  */
 import type { Logger } from '../log/supervisor-log.ts';
+import { residentBytes } from './resident.ts';
 import { judgeMemory, type MemoryLimits } from './wear.ts';
 
 const EVERY_MS = 500;
@@ -16,7 +17,7 @@ export interface Guarded {
 export function guardMemory(guarded: Guarded, limits: MemoryLimits, log: Logger): void {
   let asked = false;
   const look = (): void => {
-    const { verdict, reason } = judgeMemory(limits, process.memoryUsage.rss());
+    const { verdict, reason } = judgeMemory(limits, residentBytes());
     if (verdict === 'kill') {
       log.error({ reason }, `${guarded.name}: ${reason}, killed`);
       guarded.kill();

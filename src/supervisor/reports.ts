@@ -1,4 +1,5 @@
 /** What USR1 and QUIT write to the log. Lives in the supervisor; the figures come from the workers. */
+import { residentBytes } from '../limits/resident.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { LoopStack, WorkerUsage } from '../protocol.ts';
 import type { WorkerHandle } from './worker-handle.ts';
@@ -32,7 +33,7 @@ export function logUsage(log: Logger, handle: WorkerHandle, { rss, loops }: Work
 export function logSupervisorUsage(log: Logger, handles: readonly WorkerHandle[], uptimeMs: number): void {
   const states = Object.groupBy(handles, ({ state }) => state);
   const counts = Object.fromEntries(Object.entries(states).map(([state, some]) => [state, some.length]));
-  const figures = { uptime_s: Math.round(uptimeMs / 1000), rss_mib: toMib(process.memoryUsage.rss()), workers: counts };
+  const figures = { uptime_s: Math.round(uptimeMs / 1000), rss_mib: toMib(residentBytes()), workers: counts };
   log.info(figures, 'Statistics of the supervisor');
 }
 

@@ -6,6 +6,7 @@
  * idle connections are left open until they have sent one more request, because it may be on its way already.
  */
 import type { Socket } from 'node:net';
+import { getHeapStatistics } from 'node:v8';
 import { mountApp, type MountedApp } from '../app/mount.ts';
 import type { Log } from '../log/open-log.ts';
 import { wearLimits, wornBy, type WearLimits } from '../limits/wear.ts';
@@ -131,18 +132,19 @@ export class AppLoop {
       waiting: this.#requests.waiting,
       refused: this.#requests.refused,
       ...this.#gauge.read(),
-      heap: process.memoryUsage().heapUsed,
+      heap: getHeapStatistics().used_heap_size,
       app: (await this.#app.stats()) ?? null,
     };
   }
 
   #checkWear(): void {
     if (this.#worn) return;
-    const { heapUsed, external, arrayBuffers } = process.memoryUsage();
+    // Not process.memoryUsage(): that also opens a file. `external` has the array buffers in it.
+    const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
     const facts = {
       requests: this.#ledger.requests,
       ageMs: performance.now() - this.#startedAt,
-      bytes: heapUsed + external + arrayBuffers,
+      bytes: heap + external,
     };
     const reason = wornBy(this.#wear, facts);
     if (reason === undefined) return;

@@ -10,6 +10,7 @@
  */
 import type { Server } from 'node:net';
 import { toWireError, TricornError } from '../errors.ts';
+import { residentBytes } from '../limits/resident.ts';
 import type { Log } from '../log/open-log.ts';
 import type { FromWorker, ToWorker, WorkerBoot } from '../protocol.ts';
 import { bindError } from '../supervisor/listener.ts';
@@ -111,7 +112,7 @@ export class HttpWorker {
 
   async #tellUsage(): Promise<void> {
     if (this.#state !== 'serving' && this.#state !== 'draining') return;
-    tell({ type: 'usage', rss: process.memoryUsage.rss(), loops: await this.#engine.usage() });
+    tell({ type: 'usage', rss: residentBytes(), loops: await this.#engine.usage() });
   }
 
   #onUncaught(error: unknown): void {
