@@ -45,15 +45,15 @@ async function threads(): Promise<void> {
 async function stuck(): Promise<void> {
   const { log } = open(1, 0);
   const before = process.memoryUsage.rss();
-  let longest = 0;
+  let turns = 0;
   for (let n = 0; n < 4000; n++) {
-    const begun = performance.now();
     log.info({ n, fill: 'x'.repeat(1000) }, 'line');
-    if (n % 10 === 0) await turn();
-    longest = Math.max(longest, performance.now() - begun);
+    if (n % 10 > 0) continue;
+    await turn();
+    turns += 1;
   }
   await Promise.all(Array.from({ length: 16 }, () => fs.promises.readFile(import.meta.filename)));
-  process.send?.({ longest, grown: process.memoryUsage.rss() - before });
+  process.send?.({ turns, grown: process.memoryUsage.rss() - before });
   process.once('message', () => {
     log.info('last');
     process.disconnect?.();
