@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
+import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import { limitBody } from '../../../src/http/body-limit.ts';
 
@@ -60,12 +61,13 @@ t.test('lets bodies within the limit pass, to the byte', async (t) => {
 
 t.test('refuses a Content-Length over the limit before the app sees it, and before the body has come', async (t) => {
   const { port, app } = await limited(t);
-  const begun = performance.now();
+  // The time that a client gets to read its answer never passes: only what it sends can end the connection.
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
   const answer = await send(port, `${DECLARED}11\r\n\r\n0123456789x`);
   t.match(answer, /^HTTP\/1.1 413 Payload Too Large\r\n/);
   t.match(answer, /\r\nconnection: close\r\n/i);
   t.match(answer, /\{"statusCode":413,"error":"Payload Too Large","message":"Request body is too large"\}$/);
-  t.ok(performance.now() - begun < 1000, 'a client that has sent all is not made to wait');
   t.equal(app.calls, 0);
   const socket = net.connect(port, '127.0.0.1');
   socket.write(`${DECLARED}1000000\r\n\r\n`);
