@@ -47,8 +47,10 @@ export class LoopWatch {
     if (sight.beats !== this.#last.beats) {
       this.#silentMs = 0;
       this.#cpuAtBeat = sight.cpuMs;
-    } else if (passed < this.#everyMs * 3) {
-      this.#silentMs += passed;
+    } else {
+      // A watcher that slept has seen no more than one that looked in time. That much counts, though: on a machine that
+      // takes the processor away again and again every look is late, and a stuck loop must be found all the same.
+      this.#silentMs += passed < this.#everyMs * 3 ? passed : this.#everyMs;
     }
     this.#last = sight;
     const burntMs = sight.cpuMs - this.#cpuAtBeat;

@@ -22,7 +22,8 @@ function stuck(start: Start, mode: Mode): void {
   t.test(
     'a stuck loop is killed and replaced; the log says who, how long, where, and with which requests',
     async (t) => {
-      const server = await start(t, '--limit-time-cpu=0.4');
+      // What is held beside it has all the time in the world.
+      const server = await start(t, '--limit-time-cpu=0.4', '--limit-time-real=1h', '--request-timeout=0');
       // Where there are threads, the one beside it must not notice.
       const beside = mode === 'threaded' ? await HeldRequest.begin(`${server.url}/wait`) : undefined;
       const blocked = await HeldRequest.begin(`${server.url}/block?token=1`);
