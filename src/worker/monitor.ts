@@ -22,7 +22,7 @@ const { boot, ledger } = workerData as MonitorBoot;
 const { role, worker, generation, config } = boot;
 const { log, flushSync } = openSupervisorLog(config, { role, worker, generation });
 
-const lifeline = holdLifeline(async () => [{ thread: 0, ...(await mainThreadStack()) }]);
+const lifeline = holdLifeline(async () => [{ thread: 0, ...(await mainThreadStack(false)) }]);
 
 const watchdog = new Watchdog(
   {
@@ -30,7 +30,7 @@ const watchdog = new Watchdog(
     ledger: new Ledger(ledger),
     cpuMs: mainThreadCpuMs,
     ask: () => lifeline.tell({ type: 'stuck' }),
-    stack: mainThreadStack,
+    stack: () => mainThreadStack(true),
     blame: (request) => lifeline.tell({ type: 'killed', request }),
     kill: killProcess,
   },

@@ -10,6 +10,8 @@ type Stack = Omit<LoopStack, 'thread'>;
 
 /** A loop that has run no JavaScript for this long after it took the order to pause is idle. Milliseconds. */
 const IDLE_AFTER_MS = 100;
+/** The same for one that is known to be stuck: it runs, or its processor is away for a while. */
+const STUCK_PATIENCE_MS = 5000;
 /** A loop that does not even take orders from the inspector for this long is stuck outside of JavaScript. Milliseconds. */
 const NO_ANSWER_MS = 5000;
 const TICK_MS = 20;
@@ -27,10 +29,16 @@ interface Inspected {
   readonly scripts: Scripts;
   /** Makes an idle loop turn. */
   wake(): void;
+  /** Without JavaScript for so long it counts as idle. */
+  readonly patienceMs: number;
 }
 
-/** From a thread: the stack of the process's main thread. */
-export async function mainThreadStack(): Promise<Stack> {
+/**
+ * From a thread: the stack of the process's main thread.
+ *
+ * @param isStuck it is known to be stuck: it is not taken for idle too soon
+ */
+export async function mainThreadStack(isStuck: boolean): Promise<Stack> {
   const session = new Session();
   session.connectToMainThread();
   const scripts: Scripts = new Map();
@@ -42,6 +50,7 @@ export async function mainThreadStack(): Promise<Stack> {
       send: (method, params) =>
         new Promise((resolve) => session.post(method, params, (_error, result) => resolve(result))),
       onPaused: (listener) => session.on('Debugger.paused', ({ params }) => listener(params.callFrames)),
+      patienceMs: isStuck ? STUCK_PATIENCE_MS : IDLE_AFTER_MS,
     });
   } finally {
     session.disconnect();
@@ -53,16 +62,19 @@ export async function mainThreadStack(): Promise<Stack> {
  *
  * @param wake makes the thread of that name run a little JavaScript: an idle thread sleeps through an inspector's order
  *   now and then (seen with Node 26.10, about one in five beside a blocked one)
+ * @param stuck the name of one that is known to be stuck: it is not taken for idle too soon, and no other is disturbed
  */
-export async function threadStacks(wake: (name: string) => void): Promise<Map<string, Stack>> {
+export async function threadStacks(wake: (name: string) => void, stuck?: string): Promise<Map<string, Stack>> {
+  const patienceMs = stuck === undefined ? IDLE_AFTER_MS : STUCK_PATIENCE_MS;
   const session = new Session();
   session.connect();
   const inspections: Promise<[string, Stack]>[] = [];
   session.on('NodeWorker.attachedToWorker', ({ params }) => {
     // The title is `[worker 1] name`.
     const name = params.workerInfo.title.replace(/^\[.*?\] /, '');
+    if (stuck !== undefined && name !== stuck) return;
     inspections.push(
-      pausedStack({ ...inspectThread(session, params.sessionId), wake: () => wake(name) }).then((stack) => [
+      pausedStack({ ...inspectThread(session, params.sessionId), wake: () => wake(name), patienceMs }).then((stack) => [
         name,
         stack,
       ]),
@@ -78,7 +90,7 @@ export async function threadStacks(wake: (name: string) => void): Promise<Map<st
 }
 
 /** A thread is reached through the main thread's session: its messages travel as text within messages. */
-function inspectThread(session: Session, sessionId: string): Omit<Inspected, 'wake'> {
+function inspectThread(session: Session, sessionId: string): Omit<Inspected, 'wake' | 'patienceMs'> {
   const scripts: Scripts = new Map();
   const answers = new Map<number, (value: unknown) => void>();
   let onPaused: (frames: Frames) => void = () => {};
@@ -122,7 +134,7 @@ async function pausedStack(inspected: Inspected): Promise<Stack> {
     return { frames: [], unknown: 'does not answer: it is stuck outside of JavaScript' };
   }
   void inspected.send('Debugger.pause');
-  const frames = await within(IDLE_AFTER_MS, paused.promise);
+  const frames = await within(inspected.patienceMs, paused.promise);
   const request = frames === TIMED_OUT ? '' : await currentRequest(inspected, frames);
   // Disabling takes back a pause that has not happened, too: an idle loop must not stop at its next request.
   await within(IDLE_AFTER_MS, inspected.send('Debugger.disable'));
@@ -139,7 +151,7 @@ async function currentRequest(inspected: Inspected, [top]: Frames): Promise<stri
     returnByValue: true,
     silent: true,
   });
-  const answer = (await within(IDLE_AFTER_MS, asked)) as Debugger.EvaluateOnCallFrameReturnType | undefined;
+  const answer = (await within(inspected.patienceMs, asked)) as Debugger.EvaluateOnCallFrameReturnType | undefined;
   const value: unknown = answer?.result?.value;
   return typeof value === 'string' ? value : '';
 }

@@ -150,7 +150,7 @@ export class ThreadPool implements Engine {
         if (isDrainable(thread)) this.#drainOne(thread);
         this.#tend();
       },
-      stack: async () => (await this.#stacks()).find(({ thread: number }) => number === thread.number) ?? NO_STACK,
+      stack: async () => (await threadStacks(() => {}, thread.label)).get(thread.label) ?? NO_STACK,
       blame: (request) => this.#lifeline.tell({ type: 'killed', request }),
       kill: () => thread.kill(),
     };

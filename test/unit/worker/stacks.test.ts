@@ -120,6 +120,14 @@ t.test('an idle thread beside a blocked one has no frames, and answers afterward
   t.equal(await answer, 'after');
 });
 
+t.test('of one that is stuck alone: no other is looked at', async (t) => {
+  await startSpinning(t, 'busy', 'spin');
+  await startSpinning(t, 'other', 'spinToo');
+  const stacks = await threadStacks((name) => t.equal(name, 'busy'), 'busy');
+  t.same([...stacks.keys()], ['busy']);
+  t.match(stacks.get('busy')?.frames[0], /at spin /);
+});
+
 t.test('without threads there are none', async (t) => {
   t.equal((await threadStacks(() => {})).size, 0);
 });

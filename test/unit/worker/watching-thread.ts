@@ -12,7 +12,7 @@ const { done, times } = workerData as { done: Int32Array; times: number };
 parentPort?.postMessage('watching');
 if (parentPort) await once(parentPort, 'message');
 for (let time = 0; time < times; time += 1) {
-  writeSync(1, `${JSON.stringify(await mainThreadStack())}\n`);
+  writeSync(1, `${JSON.stringify(await mainThreadStack(false))}\n`);
   Atomics.add(done, 0, 1);
 }
 parentPort?.on('message', () => {}).postMessage('through');
