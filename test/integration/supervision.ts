@@ -16,14 +16,16 @@ export function supervision(mode: Mode): void {
 
 type Start = (t: Test, ...flags: string[]) => Promise<Tricorn>;
 
+/** A request that is held beside what a test is about has all the time in the world. */
+const patient = ['--limit-time-real=1h', '--request-timeout=0'];
+
 const isKill = ({ msg }: LogLine): boolean => /is stuck and is killed|did not end in time/.test(msg);
 
 function stuck(start: Start, mode: Mode): void {
   t.test(
     'a stuck loop is killed and replaced; the log says who, how long, where, and with which requests',
     async (t) => {
-      // What is held beside it has all the time in the world.
-      const server = await start(t, '--limit-time-cpu=0.4', '--limit-time-real=1h', '--request-timeout=0');
+      const server = await start(t, '--limit-time-cpu=0.4', ...patient);
       // Where there are threads, the one beside it must not notice.
       const beside = mode === 'threaded' ? await HeldRequest.begin(`${server.url}/wait`) : undefined;
       const blocked = await HeldRequest.begin(`${server.url}/block?token=1`);
@@ -106,7 +108,7 @@ function worn(start: Start, mode: Mode): void {
 
   if (mode === 'threaded') {
     t.test('a thread that runs out of memory ends alone', async (t) => {
-      const server = await start(t, ...memory('hard', '400MiB'), ...memory('soft', '0'));
+      const server = await start(t, ...memory('hard', '400MiB'), ...memory('soft', '0'), ...patient);
       const { pid } = await getJson<{ pid: number }>(`${server.url}/who`);
       const beside = await HeldRequest.begin(`${server.url}/wait`);
       await t.rejects(get(`${server.url}/oom`));
