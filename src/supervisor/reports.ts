@@ -38,17 +38,29 @@ export function logSupervisorUsage(log: Logger, handles: readonly WorkerHandle[]
 }
 
 export function logStacks(log: Logger, handle: WorkerHandle, loops: readonly LoopStack[]): void {
-  for (const { thread, frames, unknown, request = '' } of loops) {
-    const stack = unknown ?? (frames.length === 0 ? 'idle: no JavaScript is running' : frames.join('\n'));
-    log.info(
-      { worker: handle.number, thread, ...(request && { request }), stack },
-      `Stack of ${loopName(handle, thread)}`,
-    );
+  for (const loop of loops) {
+    const { thread, request = '' } = loop;
+    const fields = { worker: handle.number, thread, ...(request && { request }), stack: stackText(loop) };
+    log.info(fields, `Stack of ${loopName(handle, thread)}`);
   }
+}
+
+function stackText({ frames, unknown }: LoopStack): string {
+  return unknown ?? (frames.length === 0 ? 'idle: no JavaScript is running' : frames.join('\n'));
+}
+
+/** All stacks of a worker in one text, for an error. */
+export function describeStacks(handle: WorkerHandle, loops: readonly LoopStack[]): string {
+  return loops.map((loop) => `${loopName(handle, loop.thread)}:\n${stackText(loop)}`).join('\n');
 }
 
 export function stopMessage(signal: string, seconds: number): string {
   return `${signal}: stopping, which takes at most ${seconds} s; INT or TERM once more forces it`;
+}
+
+/** The last line of the log: it tells a stop from a kill. Of a failed boot and of a check the last word has been said. */
+export function logStopped(log: Logger, code: number, uptimeMs: number): void {
+  log.info({ code }, `Stopped after ${Math.round(uptimeMs / 1000)} s, exit code ${code}`);
 }
 
 function loopName(handle: WorkerHandle, thread: number): string {

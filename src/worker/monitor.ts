@@ -31,7 +31,7 @@ const watchdog = new Watchdog(
     cpuMs: mainThreadCpuMs,
     ask: () => lifeline.tell({ type: 'stuck' }),
     stack: () => mainThreadStack(true),
-    blame: (request) => lifeline.tell({ type: 'killed', request }),
+    blame: (request) => lifeline.tell({ type: 'blame', request }),
     kill: killProcess,
   },
   watchLimits(config, role),
@@ -46,6 +46,8 @@ guardMemory(
 );
 
 function killProcess(): void {
+  // Read from the channel before the death is seen, so that it is known for a kill.
+  lifeline.tell({ type: 'killed' });
   flushSync();
   process.kill(process.pid, 'SIGKILL');
 }

@@ -36,6 +36,13 @@ export interface LogLine {
 
 type Match = RegExp | ((line: LogLine) => boolean);
 
+export interface Passed {
+  readonly fds: readonly number[];
+  readonly names?: string;
+  /** Default: the right one. */
+  readonly listenPid?: number;
+}
+
 export interface StartOptions {
   /** What is run instead of the command. */
   readonly program?: string;
@@ -43,6 +50,8 @@ export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** In a process group of its own, to send it what a terminal would. */
   readonly detached?: boolean;
+  /** Listening sockets, passed as systemd does: numbers of descriptors of ours, and the variables. */
+  readonly passed?: Passed;
 }
 
 export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
@@ -55,14 +64,16 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
   readonly ended: Promise<[number | null, NodeJS.Signals | null]>;
 
   /** `env -u`: tap puts its module hooks into every child's NODE_OPTIONS; a user's server has none. */
-  constructor(t: Test, args: readonly string[], { program = BIN, cwd, env, detached = false }: StartOptions = {}) {
+  constructor(t: Test, args: readonly string[], options: StartOptions = {}) {
     super();
+    const { program = BIN, cwd, env, detached = false, passed } = options;
     const command = ['-u', 'NODE_OPTIONS', process.execPath, '--conditions=tricorn-source', program, ...args];
-    this.child = spawn('env', command, {
+    const [file, ...rest] = passed ? activate(passed, ['env', ...command]) : ['env', ...command];
+    this.child = spawn(file, rest, {
       cwd,
       env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env, ...env },
       detached,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', ...(passed?.fds ?? [])],
     });
     this.ended = once(this.child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
     this.child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
@@ -126,6 +137,12 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
       this.otherLines.push(text);
     }
   }
+}
+
+/** Only the process itself knows the pid that it has: the shell becomes the command. */
+function activate({ fds, names, listenPid }: Passed, command: readonly string[]): [string, ...string[]] {
+  const named = names === undefined ? '' : `LISTEN_FDNAMES=${names}`;
+  return ['sh', '-c', `LISTEN_FDS=${fds.length} LISTEN_PID=${listenPid ?? '$$'} ${named} exec "$0" "$@"`, ...command];
 }
 
 /** Starts it on a free port of the loopback and waits until it is ready. */

@@ -6,6 +6,7 @@ import {
   settingKeys,
   settingNamed,
   settings,
+  settingsCalled,
   variableOf,
 } from '../../../src/config/settings.ts';
 import { load } from './support.ts';
@@ -61,6 +62,16 @@ t.test('a name leads to one setting only', async (t) => {
   const shorts = settingKeys.flatMap((key) => settings[key].short ?? []);
   t.equal(new Set([...shorts, 'c', 'h', 'V']).size, shorts.length + 3);
   for (const flag of flags) t.notMatch(flag, /^no-|^(config|help|version|print-config)$/);
+});
+
+t.test('what other servers call a setting is no name of ours', async (t) => {
+  t.same(settingsCalled('port'), ['http_port']);
+  t.same(settingsCalled('max-requests'), ['limit_request'], 'with dashes, too');
+  t.same(settingsCalled('bind'), ['http_interface', 'http_port'], 'what is one there may be two here');
+  t.same(settingsCalled('http_port'), []);
+  for (const [key, { elsewhere = [] }] of Object.entries<Setting>(settings)) {
+    for (const name of elsewhere) t.equal(settingNamed(name), undefined, `${key}: ${name}`);
+  }
 });
 
 t.test('names are derived from the key', async (t) => {

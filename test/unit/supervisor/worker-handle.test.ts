@@ -2,7 +2,7 @@ import type { Worker } from 'node:cluster';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { TricornError, toWireError } from '../../../src/errors.ts';
-import type { LoopStack, ToWorker, WorkerBoot, WorkerUsage } from '../../../src/protocol.ts';
+import type { ToWorker, WorkerBoot, WorkerUsage } from '../../../src/protocol.ts';
 import { WorkerHandle } from '../../../src/supervisor/worker-handle.ts';
 import { bootOf, configOf, entered, forkObedient, order } from './support.ts';
 
@@ -125,7 +125,7 @@ t.test('orders to a dead worker are lost without a word', async (t) => {
   handle.kill();
   await entered(handle, 'exited');
   handle.send({ type: 'usage' });
-  handle.askStacks();
+  t.same(await handle.askStacks(), []);
   handle.kill();
   await new Promise((resolve) => setImmediate(resolve));
   t.same(states, ['exited']);
@@ -159,18 +159,25 @@ t.test('stacks are asked for and answered over the lifeline', async (t) => {
   const { handle } = start(t);
   // Each is one line more; nothing else goes over the lifeline.
   for (const _ of [1, 2]) {
-    const stacks = once(handle, 'stacks') as Promise<[LoopStack[]]>;
-    handle.askStacks();
-    t.same(await stacks, [[{ thread: 0, frames: ['    at obedience'] }]]);
+    t.same(await handle.askStacks(), [{ thread: 0, frames: ['    at obedience'] }]);
   }
+});
+
+t.test('stacks that a worker takes to its grave are none', async (t) => {
+  const { worker, handle } = start(t);
+  worker.process.kill('SIGSTOP');
+  const asked = [handle.askStacks(), handle.askStacks()];
+  handle.kill();
+  t.same(await Promise.all(asked), [[], []]);
 });
 
 t.test('a fork that failed is a death, once', async (t) => {
   // The folder to start in is missing: the kernel refuses to start the process.
   const { handle, states } = start(t, () => 0, forkObedient(t, { cwd: '/nowhere/at/all' }));
   t.equal(handle.pid, 0);
-  handle.askStacks();
+  const stacks = handle.askStacks();
   await entered(handle, 'exited');
+  t.same(await stacks, []);
   t.same(handle.exit, { code: null, signal: null, expected: false });
   await new Promise((resolve) => setImmediate(resolve));
   t.same(states, ['exited']);
