@@ -10,6 +10,7 @@ import { constants } from 'node:os';
 import type { Config, LoadedConfig } from './config/config.ts';
 import { logError, toWireError, type WireError } from './errors.ts';
 import type { Logger } from './log/supervisor-log.ts';
+import { accountOf, giveLogfile, type Account } from './supervisor/account.ts';
 import { bootTimeout, earlyEnd } from './supervisor/boot-errors.ts';
 import { bootMessage } from './supervisor/boot-message.ts';
 import { Deaths } from './supervisor/deaths.ts';
@@ -18,11 +19,12 @@ import { runHooks, type Hook } from './supervisor/hooks.ts';
 import { Listeners } from './supervisor/listeners.ts';
 import { Pidfile } from './supervisor/pidfile.ts';
 import { watchPoison } from './supervisor/poison-watch.ts';
-import { logStacks, logStopped, logSupervisorUsage, logUsage, stopMessage } from './supervisor/reports.ts';
+import { dumpStacks, logStatistics, logStopped, stopMessage } from './supervisor/reports.ts';
 import { Readiness } from './supervisor/readiness.ts';
 import { serverTransition, type ServerState } from './supervisor/server-state.ts';
 import { SignalQueue, type Action, type ReceivedSignal } from './supervisor/signals.ts';
 import { spawnWorker } from './supervisor/spawn-worker.ts';
+import { ServiceManager, type Staff } from './supervisor/service-manager.ts';
 import { runTestFile } from './supervisor/test-run.ts';
 import { Ticker } from './supervisor/ticker.ts';
 import { WorkerHandle, type Exit } from './supervisor/worker-handle.ts';
@@ -71,12 +73,14 @@ export abstract class CommonServer {
   readonly #clock: () => number;
   readonly #deaths: Deaths;
   readonly #readiness: Readiness;
+  readonly #manager: ServiceManager;
   readonly #ticker = new Ticker(() => this.#tick());
   readonly #signals = new SignalQueue(() => this.#ticker.wake());
   readonly #hooks: Hook[] = [];
   readonly #finished: PromiseWithResolvers<number> = Promise.withResolvers<number>();
   readonly #tests = new AbortController();
   readonly #listeners: Listeners;
+  #account: Account | undefined;
   #state: ServerState = 'new';
   #exitCode = 0;
   #failure: WireError | undefined;
@@ -92,6 +96,7 @@ export abstract class CommonServer {
     this.#clock = clock;
     this.#deaths = new Deaths(log, clock);
     this.#listeners = new Listeners({ loaded, log });
+    this.#manager = new ServiceManager({ env: check ? {} : process.env, pid: process.pid, log, clock });
     this.workers = new Workers({ log, clock, launch: (number) => this.#launch(number) });
     this.workers.on('change', () => this.#ticker.wake());
     this.workers.on('fatal', (handle, error) => this.#onFatal(handle, error));
@@ -141,7 +146,9 @@ export abstract class CommonServer {
     this.#startedAt = this.#clock();
     process.title = `tricorn: supervisor (${this.mode})`;
     try {
-      await this.#listeners.open({ bind: !this.#check });
+      this.#account = accountOf(this.config);
+      if (this.#account && !this.#check) giveLogfile(this.config, this.#account);
+      await this.#listeners.open({ bind: !this.#check, owner: this.#account });
       pidfile.write();
       this.#boot();
       const code = await this.#finished.promise;
@@ -190,8 +197,8 @@ export abstract class CommonServer {
       refuse: ({ signal }) => this.#log.warn(`${signal} means nothing yet`),
       'scale-up': () => this.#onScale(1),
       'scale-down': () => this.#onScale(-1),
-      'dump-stacks': () => this.#onDumpStacks(),
-      'log-statistics': () => this.#onLogStatistics(),
+      'dump-stacks': () => dumpStacks(this.#log, this.workers),
+      'log-statistics': () => logStatistics(this.#log, this.workers, this.#clock() - this.#startedAt),
     };
     for (const received of this.#signals.take()) handlers[received.action](received);
   }
@@ -210,16 +217,6 @@ export abstract class CommonServer {
   #onScale(step: 1 | -1): void {
     if (this.#state === 'stopping') return;
     this.#log.info(this.scale(step));
-  }
-
-  #onDumpStacks(): void {
-    this.#log.info({ stack: new Error('here').stack }, 'Stack of the supervisor');
-    for (const handle of this.workers) void handle.askStacks().then((loops) => logStacks(this.#log, handle, loops));
-  }
-
-  #onLogStatistics(): void {
-    logSupervisorUsage(this.#log, [...this.workers], this.#clock() - this.#startedAt);
-    for (const handle of this.workers) handle.send({ type: 'usage' });
   }
 
   #onGone(handle: WorkerHandle, exit: Exit): void {
@@ -242,9 +239,12 @@ export abstract class CommonServer {
     const recorder = this.#deaths.openRecorder();
     const { fds, ...told } = inherit(this.#listeners.all, threads, recorder);
     const whom = { role, worker, threads, generation: 1, address: this.#listeners.address, ...told } as const;
-    const handle = new WorkerHandle(spawnWorker({ fds }), bootMessage(whom, this.#loaded), this.#clock);
+    const handle = new WorkerHandle(
+      spawnWorker({ fds, account: this.#account }),
+      bootMessage(whom, this.#loaded),
+      this.#clock,
+    );
     this.#deaths.assign(handle, recorder);
-    handle.on('usage', (usage) => logUsage(this.#log, handle, usage));
     return handle;
   }
 
@@ -258,6 +258,7 @@ export abstract class CommonServer {
   #settle(): void {
     const { ready, size } = this.workers;
     if (this.#state === 'booting' && ready.length >= this.#wanted().workers) this.#onReady(ready[0]?.form ?? 'no app');
+    if (this.#state === 'serving') this.#manager.tend(this.#staff());
     if (this.#state === 'stopping' && size === 0) this.#finished.resolve(this.#exitCode);
   }
 
@@ -272,6 +273,7 @@ export abstract class CommonServer {
     this.#enter('serving');
     if (this.#check) return this.#onChecked(form);
     this.#log.info(`Ready: ${this.describe()}, ${form}${this.#listeners.describe()}`);
+    this.#manager.ready(this.#staff());
     if (this.config.test_file !== '') void this.#runTests(this.url);
     else if (this.config.stop_after_init) this.#stop(0);
   }
@@ -300,6 +302,7 @@ export abstract class CommonServer {
     this.#exitCode = exitCode;
     this.#stopBy = this.#clock() + this.config.graceful_timeout * 1000;
     this.#enter('stopping');
+    this.#manager.stopping();
     this.#tests.abort();
     // The last descriptor but those of the workers, who close theirs as they drain: then the kernel refuses.
     this.#listeners.close();
@@ -327,6 +330,10 @@ export abstract class CommonServer {
     for (const error of await runHooks(this.#hooks, Math.max(left, LEAST_HOOK_MS))) {
       this.#log.error({ err: error }, 'A stop hook of the supervisor failed');
     }
+  }
+
+  #staff(): Staff {
+    return { wanted: this.#wanted().workers, serving: this.workers.serving.length, workers: this.workers };
   }
 
   #killTime(): number {

@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'TRC_SOCKET'
   | 'TRC_ACTIVATION'
   | 'TRC_NO_LISTENER'
+  | 'TRC_USER'
   | 'TRC_PIDFILE'
   | 'TRC_LOGFILE'
   | 'TRC_APP_LOAD'
@@ -73,6 +74,11 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
     message:
       'there is nothing to listen on: http_interface is none, there is no http_socket, and LISTEN_FDS has passed no socket',
     hint: 'Give one of them, or turn the server off with --no-http.',
+  },
+  TRC_USER: {
+    exit: 4,
+    message: '{what}: {reason}',
+    hint: 'Start Tricorn as root with the name or number of a user and group of this machine, or start it as that user without --user and --group.',
   },
   TRC_PIDFILE: {
     exit: 4,

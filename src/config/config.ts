@@ -70,6 +70,10 @@ export interface Config {
   readonly log_level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   readonly log_format: 'text' | 'json';
   readonly access_log: boolean;
+  /** '' = who starts it. */
+  readonly user: string;
+  /** '' = that of the user. */
+  readonly group: string;
   readonly stop_after_init: boolean;
   /** Absolute path, or ''. */
   readonly test_file: string;

@@ -6,7 +6,7 @@ import { type Given, oldName, type Source } from './given.ts';
 import { type IniEntry, type IniFile, readIniFile } from './ini-file.ts';
 import { didYouMean, question } from './nearest.ts';
 import { type SettingKey, settingKeys, settingNamed, settings, settingsCalled } from './settings.ts';
-import { showText } from './show.ts';
+import { showPath, showText } from './show.ts';
 import { showValue } from './values.ts';
 
 /** What it is called where nobody names one. */
@@ -29,7 +29,7 @@ export function readConfigFile(configFile: string | undefined, env: Environment,
   const name = configFile ?? variable ?? defaultFile;
   const path = resolve(cwd, name);
   if (configFile === undefined && variable === undefined && !isThere(path)) return noFile;
-  return fromIni(readIniFile(path, showText(name), naming(configFile, variable)), showText(name), dirname(path));
+  return fromIni(readIniFile(path, showPath(name), naming(configFile, variable)), showPath(name), dirname(path));
 }
 
 const noFile: FileSource = { given: [], problems: [], warnings: [], app: Object.freeze({}), readable: true };
@@ -45,8 +45,8 @@ function isThere(path: string): boolean {
 }
 
 function naming(configFile: string | undefined, variable: string | undefined): string {
-  if (configFile !== undefined) return `--config=${showText(configFile)}`;
-  return variable === undefined ? defaultFile : `TRICORN_CONFIG = ${showText(variable)}`;
+  if (configFile !== undefined) return `--config=${showPath(configFile)}`;
+  return variable === undefined ? defaultFile : `TRICORN_CONFIG = ${showPath(variable)}`;
 }
 
 function fromIni({ options, app, problems, readable }: IniFile, name: string, base: string): FileSource {

@@ -5,7 +5,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import ini from 'ini';
 import { nearest } from './nearest.ts';
-import { showText } from './show.ts';
+import { showPath, showText } from './show.ts';
 
 /** A key of the [options] section. */
 export interface IniEntry {
@@ -37,7 +37,7 @@ export function readIniFile(path: string, name: string, naming: string = name): 
   try {
     // A device would be read without end. A folder is told by readFileSync.
     const stat = statSync(path);
-    if (!stat.isFile() && !stat.isDirectory()) return unreadable(`${naming}: is no regular file: ${showText(path)}`);
+    if (!stat.isFile() && !stat.isDirectory()) return unreadable(`${naming}: is no regular file: ${showPath(path)}`);
     bytes = readFileSync(path);
   } catch (error) {
     return unreadable(`${naming}: ${whyUnreadable(error, path)}`);
@@ -63,7 +63,7 @@ function decode(bytes: Uint8Array): string | undefined {
 /** What a system error on `path` means, in words. */
 export function whyUnreadable(error: unknown, path: string): string {
   const code = error instanceof Error && 'code' in error ? error.code : error;
-  const shown = showText(path);
+  const shown = showPath(path);
   if (code === 'ENOENT' || code === 'ENOTDIR') return `no such file: ${shown}`;
   if (code === 'EISDIR') return `is a folder, not a file: ${shown}`;
   if (code === 'EACCES' || code === 'EPERM') return `no permission to read ${shown}`;

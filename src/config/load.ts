@@ -12,7 +12,7 @@ import { validate } from './generated/validator.ts';
 import { whyUnreadable } from './ini-file.ts';
 import { didYouMean } from './nearest.ts';
 import { type Facts, NO_INTERFACE, type Setting, type SettingKey, settingKeys, settings } from './settings.ts';
-import { showText } from './show.ts';
+import { showPath } from './show.ts';
 import { describeAllowed, toValue } from './values.ts';
 
 export interface LoadInput {
@@ -176,7 +176,7 @@ function checkFiles({ config, winners }: Merged): string[] {
 
 function fileProblem(path: string, endings: readonly string[]): string | undefined {
   try {
-    if (!statSync(path).isFile()) return `is no file: ${showText(path)}`;
+    if (!statSync(path).isFile()) return `is no file: ${showPath(path)}`;
   } catch (error) {
     return whyUnreadable(error, path);
   }

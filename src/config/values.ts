@@ -1,6 +1,6 @@
 /** Values: from how people write them to what Config holds, and what a message says is allowed. */
 import type { Setting } from './settings.ts';
-import { showText } from './show.ts';
+import { showPath, showText } from './show.ts';
 
 const durationUnits: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600 };
 const sizeUnits: Readonly<Record<string, number>> = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
@@ -126,7 +126,8 @@ function range({ min, max }: Setting): string {
 /** A value in a message. Secrets are masked. */
 export function showValue(setting: Setting | undefined, raw: unknown): string {
   if (setting?.secret === true) return mask;
-  return showText(typeof raw === 'string' ? raw : JSON.stringify(raw));
+  const text = typeof raw === 'string' ? raw : JSON.stringify(raw);
+  return setting?.type === 'path' ? showPath(text) : showText(text);
 }
 
 /** What stands for a secret. */

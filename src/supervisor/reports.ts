@@ -6,8 +6,20 @@ import type { WorkerHandle } from './worker-handle.ts';
 
 const MIB = 1024 * 1024;
 
-/** One line for each event loop of a worker, with the worker's RSS in the first. */
-export function logUsage(log: Logger, handle: WorkerHandle, { rss, loops }: WorkerUsage): void {
+/** One line for the supervisor, and one for each event loop once it answers. */
+export function logStatistics(log: Logger, workers: Iterable<WorkerHandle>, uptimeMs: number): void {
+  logSupervisorUsage(log, [...workers], uptimeMs);
+  for (const handle of workers) void handle.askUsage().then((usage) => usage && logUsage(log, handle, usage));
+}
+
+/** One line for the supervisor, and one for each event loop, also where that is blocked. */
+export function dumpStacks(log: Logger, workers: Iterable<WorkerHandle>): void {
+  log.info({ stack: new Error('here').stack }, 'Stack of the supervisor');
+  for (const handle of workers) void handle.askStacks().then((loops) => logStacks(log, handle, loops));
+}
+
+/** One line for each event loop of a worker, with the worker's RSS. */
+function logUsage(log: Logger, handle: WorkerHandle, { rss, loops }: WorkerUsage): void {
   for (const loop of loops) {
     const { thread, requests, inflight, connections, waiting, refused, app } = loop;
     const figures = {
@@ -30,14 +42,14 @@ export function logUsage(log: Logger, handle: WorkerHandle, { rss, loops }: Work
 }
 
 /** The supervisor's own line. */
-export function logSupervisorUsage(log: Logger, handles: readonly WorkerHandle[], uptimeMs: number): void {
+function logSupervisorUsage(log: Logger, handles: readonly WorkerHandle[], uptimeMs: number): void {
   const states = Object.groupBy(handles, ({ state }) => state);
   const counts = Object.fromEntries(Object.entries(states).map(([state, some]) => [state, some.length]));
   const figures = { uptime_s: Math.round(uptimeMs / 1000), rss_mib: toMib(residentBytes()), workers: counts };
   log.info(figures, 'Statistics of the supervisor');
 }
 
-export function logStacks(log: Logger, handle: WorkerHandle, loops: readonly LoopStack[]): void {
+function logStacks(log: Logger, handle: WorkerHandle, loops: readonly LoopStack[]): void {
   for (const loop of loops) {
     const { thread, request = '' } = loop;
     const fields = { worker: handle.number, thread, ...(request && { request }), stack: stackText(loop) };

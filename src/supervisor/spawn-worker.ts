@@ -2,6 +2,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { Account } from './account.ts';
 import type { Inheritance } from './inheritance.ts';
 
 // The same ending as this file has: .ts in the checkout, .js in the package.
@@ -14,13 +15,18 @@ const CWD = process.cwd();
 /** In the checkout the app's `import 'tricorn'` must reach the sources (package.json, "exports"). */
 const CONDITIONS = ENDING === '.ts' ? ['--conditions=tricorn-source'] : [];
 
+export interface SpawnOptions extends Pick<Inheritance, 'fds'> {
+  /** Whose rights it gets; undefined: the supervisor's. */
+  readonly account?: Account | undefined;
+}
+
 /**
  * Forks one worker process.
  *
  * Its `stdio` has, after the IPC channel, the lifeline (LIFELINE_FD) and then the descriptors of the listeners
  * (FIRST_LISTENER_FD ...).
  */
-export function spawnWorker({ fds }: Pick<Inheritance, 'fds'>): Worker {
+export function spawnWorker({ fds, account }: SpawnOptions): Worker {
   cluster.setupPrimary({
     exec: ENTRY,
     // A folder that is swapped by a deploy must not keep the next worker from starting.
@@ -28,6 +34,7 @@ export function spawnWorker({ fds }: Pick<Inheritance, 'fds'>): Worker {
     // SIGUSR1 means statistics here; Node would open its debugging port.
     execArgv: [...process.execArgv.filter(isNoDebugger), ...CONDITIONS, '--disable-sigusr1'],
     args: [],
+    ...account,
     stdio: ['inherit', 'inherit', 'inherit', 'ipc', 'pipe', ...fds],
   });
   return cluster.fork({ NODE_OPTIONS: (process.env['NODE_OPTIONS'] ?? '').split(' ').filter(isNoDebugger).join(' ') });

@@ -11,6 +11,10 @@ import { dirname, join } from 'node:path';
 import { TricornError } from '../errors.ts';
 import type { Listener } from './listener.ts';
 
+/** Of a path, bytes: what fits into sun_path of unix(7), and of its BSD kin. */
+const LONGEST = process.platform === 'linux' ? 107 : 103;
+const TOO_LONG = `the path is too long, for the system takes ${LONGEST} bytes`;
+
 export interface UnixSocketOptions {
   /** Absolute. */
   readonly path: string;
@@ -67,6 +71,8 @@ function bind(path: string): BoundSocket {
 
 /** Why the path cannot be taken; undefined where it can: nothing is there, or a socket that nobody answers on. */
 async function obstacleAt(path: string): Promise<string | undefined> {
+  // The name aside may be short enough where this is not: then nobody could connect.
+  if (Buffer.byteLength(path) > LONGEST) return TOO_LONG;
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return undefined;
   if (!stat.isSocket()) return 'there is a file that is no socket';
@@ -109,6 +115,6 @@ function remove(path: string): void {
 
 function socketError(path: string, error: NodeJS.ErrnoException): TricornError {
   const tooLong = error.code === 'EINVAL' || error.code === 'ENAMETOOLONG';
-  const reason = tooLong ? 'the path is too long, for the system takes about 100 bytes' : error.message;
+  const reason = tooLong ? TOO_LONG : error.message;
   return new TricornError('TRC_SOCKET', { path, reason }, { cause: error });
 }

@@ -30,7 +30,6 @@ export interface Exit {
 interface Events {
   state: [state: MemberState];
   fatal: [error: WireError];
-  usage: [usage: WorkerUsage];
   /** It cannot go on, because its event loop is stuck or nobody caught an error; it drains or is killed. */
   stuck: [];
   /** One of its event loops is about to be killed: it is stuck in this request. */
@@ -59,6 +58,7 @@ export class WorkerHandle extends EventEmitter<Events> {
   readonly #worker: Worker;
   readonly #clock: () => number;
   #stacks: PromiseWithResolvers<readonly LoopStack[]> | undefined;
+  #usage: PromiseWithResolvers<WorkerUsage | undefined> | undefined;
   #state: MemberState = 'starting';
   #hasLoops = true;
 
@@ -121,6 +121,14 @@ export class WorkerHandle extends EventEmitter<Events> {
     return this.#stacks.promise;
   }
 
+  /** Answered by its main event loop, once it turns; with nothing where the worker ends before it has answered. */
+  askUsage(): Promise<WorkerUsage | undefined> {
+    if (this.#state === 'exited') return Promise.resolve(undefined);
+    this.send({ type: 'usage' });
+    this.#usage ??= Promise.withResolvers();
+    return this.#usage.promise;
+  }
+
   get #lifeline(): Socket | undefined {
     return (this.#worker.process.stdio[LIFELINE_FD] as Socket | null | undefined) ?? undefined;
   }
@@ -155,16 +163,22 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.#stacks = undefined;
   }
 
+  #onUsage(usage?: WorkerUsage): void {
+    this.#usage?.resolve(usage);
+    this.#usage = undefined;
+  }
+
   #onExit(code: number | null, signal: string | null): void {
     this.exit = { code, signal, expected: this.#state === 'draining' };
     this.#lifeline?.destroy();
     this.#onStacks([]);
+    this.#onUsage();
     this.#enter('exited');
   }
 
   #onMessage(message: FromWorker): void {
     if (message.type === 'fatal') this.#onFatal(message.error);
-    else if (message.type === 'usage') this.emit('usage', message);
+    else if (message.type === 'usage') this.#onUsage(message);
     else if (message.type === 'worn') this.emit('worn', message.reason);
     else if (message.type === 'broken') this.emit('stuck');
     else if (message.type === 'threads') this.#onThreads(message.ready, message.failed);

@@ -52,6 +52,8 @@ export interface StartOptions {
   readonly detached?: boolean;
   /** Listening sockets, passed as systemd does: numbers of descriptors of ours, and the variables. */
   readonly passed?: Passed;
+  /** So many descriptors may each of its processes have. */
+  readonly descriptors?: number;
 }
 
 export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
@@ -66,9 +68,10 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
   /** `env -u`: tap puts its module hooks into every child's NODE_OPTIONS; a user's server has none. */
   constructor(t: Test, args: readonly string[], options: StartOptions = {}) {
     super();
-    const { program = BIN, cwd, env, detached = false, passed } = options;
-    const command = ['-u', 'NODE_OPTIONS', process.execPath, '--conditions=tricorn-source', program, ...args];
-    const [file, ...rest] = passed ? activate(passed, ['env', ...command]) : ['env', ...command];
+    const { program = BIN, cwd, env, detached = false, passed, descriptors } = options;
+    const node = [process.execPath, '--conditions=tricorn-source', program, ...args];
+    const preparing = [...activation(passed), ...(descriptors ? [`ulimit -n ${descriptors}`] : [])];
+    const [file, ...rest] = prepared(preparing, ['env', '-u', 'NODE_OPTIONS', ...node]);
     this.child = spawn(file, rest, {
       cwd,
       env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env, ...env },
@@ -139,10 +142,19 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
   }
 }
 
-/** Only the process itself knows the pid that it has: the shell becomes the command. */
-function activate({ fds, names, listenPid }: Passed, command: readonly string[]): [string, ...string[]] {
-  const named = names === undefined ? '' : `LISTEN_FDNAMES=${names}`;
-  return ['sh', '-c', `LISTEN_FDS=${fds.length} LISTEN_PID=${listenPid ?? '$$'} ${named} exec "$0" "$@"`, ...command];
+type Command = readonly [string, ...string[]];
+
+/** The command, begun by a shell that prepares something and then becomes it. */
+function prepared(preparing: readonly string[], command: Command): Command {
+  return preparing.length === 0 ? command : ['sh', '-c', [...preparing, 'exec "$0" "$@"'].join('; '), ...command];
+}
+
+/** Only the process itself knows the pid that it has. */
+function activation(passed: Passed | undefined): string[] {
+  if (!passed) return [];
+  const { fds, names, listenPid = '$$' } = passed;
+  const named = names === undefined ? '' : ` LISTEN_FDNAMES=${names}`;
+  return [`export LISTEN_FDS=${fds.length} LISTEN_PID=${listenPid}${named}`];
 }
 
 /** Starts it on a free port of the loopback and waits until it is ready. */

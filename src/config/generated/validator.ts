@@ -45,6 +45,8 @@ const schema11 = {
     log_format: { type: 'string', enum: ['text', 'json'] },
     access_log: { type: 'boolean' },
     pidfile: { type: 'string', pattern: '^[^\\u0000]*$' },
+    user: { type: 'string', pattern: '^[^\\u0000]*$' },
+    group: { type: 'string', pattern: '^[^\\u0000]*$' },
     stop_after_init: { type: 'boolean' },
     test_file: { type: 'string', pattern: '^[^\\u0000]*$' },
   },
@@ -1716,39 +1718,56 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                                                       var valid0 = true;
                                                                                     }
                                                                                     if (valid0) {
-                                                                                      if (
-                                                                                        data.stop_after_init !==
-                                                                                        undefined
-                                                                                      ) {
+                                                                                      if (data.user !== undefined) {
+                                                                                        let data40 = data.user;
                                                                                         const _errs82 = errors;
-                                                                                        if (
-                                                                                          typeof data.stop_after_init !==
-                                                                                          'boolean'
-                                                                                        ) {
-                                                                                          validate10.errors = [
-                                                                                            {
-                                                                                              instancePath:
-                                                                                                instancePath +
-                                                                                                '/stop_after_init',
-                                                                                              schemaPath:
-                                                                                                '#/properties/stop_after_init/type',
-                                                                                              keyword: 'type',
-                                                                                              params: {
-                                                                                                type: 'boolean',
+                                                                                        if (errors === _errs82) {
+                                                                                          if (
+                                                                                            typeof data40 === 'string'
+                                                                                          ) {
+                                                                                            if (
+                                                                                              !pattern0.test(data40)
+                                                                                            ) {
+                                                                                              validate10.errors = [
+                                                                                                {
+                                                                                                  instancePath:
+                                                                                                    instancePath +
+                                                                                                    '/user',
+                                                                                                  schemaPath:
+                                                                                                    '#/properties/user/pattern',
+                                                                                                  keyword: 'pattern',
+                                                                                                  params: {
+                                                                                                    pattern:
+                                                                                                      '^[^\\u0000]*$',
+                                                                                                  },
+                                                                                                },
+                                                                                              ];
+                                                                                              return false;
+                                                                                            }
+                                                                                          } else {
+                                                                                            validate10.errors = [
+                                                                                              {
+                                                                                                instancePath:
+                                                                                                  instancePath +
+                                                                                                  '/user',
+                                                                                                schemaPath:
+                                                                                                  '#/properties/user/type',
+                                                                                                keyword: 'type',
+                                                                                                params: {
+                                                                                                  type: 'string',
+                                                                                                },
                                                                                               },
-                                                                                            },
-                                                                                          ];
-                                                                                          return false;
+                                                                                            ];
+                                                                                            return false;
+                                                                                          }
                                                                                         }
                                                                                         var valid0 = _errs82 === errors;
                                                                                       } else {
                                                                                         var valid0 = true;
                                                                                       }
                                                                                       if (valid0) {
-                                                                                        if (
-                                                                                          data.test_file !== undefined
-                                                                                        ) {
-                                                                                          let data41 = data.test_file;
+                                                                                        if (data.group !== undefined) {
+                                                                                          let data41 = data.group;
                                                                                           const _errs84 = errors;
                                                                                           if (errors === _errs84) {
                                                                                             if (
@@ -1761,9 +1780,9 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                                                                   {
                                                                                                     instancePath:
                                                                                                       instancePath +
-                                                                                                      '/test_file',
+                                                                                                      '/group',
                                                                                                     schemaPath:
-                                                                                                      '#/properties/test_file/pattern',
+                                                                                                      '#/properties/group/pattern',
                                                                                                     keyword: 'pattern',
                                                                                                     params: {
                                                                                                       pattern:
@@ -1778,9 +1797,9 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                                                                 {
                                                                                                   instancePath:
                                                                                                     instancePath +
-                                                                                                    '/test_file',
+                                                                                                    '/group',
                                                                                                   schemaPath:
-                                                                                                    '#/properties/test_file/type',
+                                                                                                    '#/properties/group/type',
                                                                                                   keyword: 'type',
                                                                                                   params: {
                                                                                                     type: 'string',
@@ -1794,6 +1813,96 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                                                             _errs84 === errors;
                                                                                         } else {
                                                                                           var valid0 = true;
+                                                                                        }
+                                                                                        if (valid0) {
+                                                                                          if (
+                                                                                            data.stop_after_init !==
+                                                                                            undefined
+                                                                                          ) {
+                                                                                            const _errs86 = errors;
+                                                                                            if (
+                                                                                              typeof data.stop_after_init !==
+                                                                                              'boolean'
+                                                                                            ) {
+                                                                                              validate10.errors = [
+                                                                                                {
+                                                                                                  instancePath:
+                                                                                                    instancePath +
+                                                                                                    '/stop_after_init',
+                                                                                                  schemaPath:
+                                                                                                    '#/properties/stop_after_init/type',
+                                                                                                  keyword: 'type',
+                                                                                                  params: {
+                                                                                                    type: 'boolean',
+                                                                                                  },
+                                                                                                },
+                                                                                              ];
+                                                                                              return false;
+                                                                                            }
+                                                                                            var valid0 =
+                                                                                              _errs86 === errors;
+                                                                                          } else {
+                                                                                            var valid0 = true;
+                                                                                          }
+                                                                                          if (valid0) {
+                                                                                            if (
+                                                                                              data.test_file !==
+                                                                                              undefined
+                                                                                            ) {
+                                                                                              let data43 =
+                                                                                                data.test_file;
+                                                                                              const _errs88 = errors;
+                                                                                              if (errors === _errs88) {
+                                                                                                if (
+                                                                                                  typeof data43 ===
+                                                                                                  'string'
+                                                                                                ) {
+                                                                                                  if (
+                                                                                                    !pattern0.test(
+                                                                                                      data43,
+                                                                                                    )
+                                                                                                  ) {
+                                                                                                    validate10.errors =
+                                                                                                      [
+                                                                                                        {
+                                                                                                          instancePath:
+                                                                                                            instancePath +
+                                                                                                            '/test_file',
+                                                                                                          schemaPath:
+                                                                                                            '#/properties/test_file/pattern',
+                                                                                                          keyword:
+                                                                                                            'pattern',
+                                                                                                          params: {
+                                                                                                            pattern:
+                                                                                                              '^[^\\u0000]*$',
+                                                                                                          },
+                                                                                                        },
+                                                                                                      ];
+                                                                                                    return false;
+                                                                                                  }
+                                                                                                } else {
+                                                                                                  validate10.errors = [
+                                                                                                    {
+                                                                                                      instancePath:
+                                                                                                        instancePath +
+                                                                                                        '/test_file',
+                                                                                                      schemaPath:
+                                                                                                        '#/properties/test_file/type',
+                                                                                                      keyword: 'type',
+                                                                                                      params: {
+                                                                                                        type: 'string',
+                                                                                                      },
+                                                                                                    },
+                                                                                                  ];
+                                                                                                  return false;
+                                                                                                }
+                                                                                              }
+                                                                                              var valid0 =
+                                                                                                _errs88 === errors;
+                                                                                            } else {
+                                                                                              var valid0 = true;
+                                                                                            }
+                                                                                          }
                                                                                         }
                                                                                       }
                                                                                     }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { cut, showText } from '../../../src/config/show.ts';
+import { cut, showPath, showText } from '../../../src/config/show.ts';
 import { mistakes } from './support.ts';
 
 const HUGE = 'x'.repeat(1_000_000);
@@ -12,10 +12,17 @@ t.test('a text is shown on one line, and no longer than a line', async (t) => {
   t.equal(showText(HUGE), cut(HUGE));
 });
 
+t.test('a path is shown whole, as long as it can be one', async (t) => {
+  const path = `/${'folder/'.repeat(30)}app.ts`;
+  t.equal(showPath(path), path);
+  t.equal(showPath('/a\nb'), String.raw`"/a\nb"`);
+  t.equal(showPath(HUGE).length, 300);
+});
+
 /** Whatever is wrong, and however long: who reads the message still sees where, and what to do. */
 function staysShort(t: Test, said: readonly string[], expected: readonly RegExp[]): void {
   t.match(said, expected);
-  for (const problem of said) t.ok(problem.length < 500, `${problem.length} characters`);
+  for (const problem of said) t.ok(problem.length < 700, `${problem.length} characters`);
 }
 
 t.test('nothing of an ini is echoed whole', async (t) => {
@@ -36,7 +43,7 @@ t.test('nothing of an ini is echoed whole', async (t) => {
     /^tricorn\.ini:4 http_port = x+\.\.\.: must be an integer/,
     /^tricorn\.ini:5 x+\.\.\.: duplicate key; the first is in line 3$/,
     /^tricorn\.ini:6 = x+\.\.\.: neither a \[section\] nor/,
-    /^tricorn\.ini:7 \[x+\.\.\.: unknown section/,
+    /^tricorn\.ini:7 \[x+\.\.\.\]: unknown section/,
     /^tricorn\.ini:8 \[options\] ; x+\.\.\.: a \[section\] begins its line/,
   ]);
 });

@@ -2,7 +2,7 @@ import type { Worker } from 'node:cluster';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { TricornError, toWireError } from '../../../src/errors.ts';
-import type { ToWorker, WorkerBoot, WorkerUsage } from '../../../src/protocol.ts';
+import type { ToWorker, WorkerBoot } from '../../../src/protocol.ts';
 import { WorkerHandle } from '../../../src/supervisor/worker-handle.ts';
 import { bootOf, configOf, entered, forkObedient, order } from './support.ts';
 
@@ -29,10 +29,8 @@ function say(worker: Worker, what: unknown): void {
 
 /** What the handle has told its worker so far, `usage` included. */
 async function heardBy(handle: WorkerHandle): Promise<ToWorker[]> {
-  const usage = once(handle, 'usage') as Promise<[WorkerUsage]>;
-  handle.send({ type: 'usage' });
-  const [{ loops }] = await usage;
-  return loops[0]?.app as ToWorker[];
+  const usage = await handle.askUsage();
+  return usage?.loops[0]?.app as ToWorker[];
 }
 
 t.test('it says who it is, and its boot message is the first that the worker hears', async (t) => {
@@ -124,7 +122,7 @@ t.test('orders to a dead worker are lost without a word', async (t) => {
   const { handle, states } = start(t);
   handle.kill();
   await entered(handle, 'exited');
-  handle.send({ type: 'usage' });
+  t.equal(await handle.askUsage(), undefined);
   t.same(await handle.askStacks(), []);
   handle.kill();
   await new Promise((resolve) => setImmediate(resolve));
@@ -143,16 +141,26 @@ t.test('a worker that closes its channel is told nothing more, and still watched
   t.equal(handle.exit?.signal, 'SIGKILL');
 });
 
-t.test('fatal and usage go to whoever listens', async (t) => {
+t.test('why it cannot boot goes to whoever listens', async (t) => {
   const { worker, handle, states } = start(t);
   const error = toWireError(new TricornError('TRC_APP_LISTENS', { app: 'a.ts' }));
   const fatal = once(handle, 'fatal');
   say(worker, { type: 'fatal', error });
   t.same(await fatal, [error]);
-  const usage = once(handle, 'usage');
+  t.same(states, [], 'that is no state');
+});
+
+t.test('its usage goes to all who asked, and to nobody where nobody did', async (t) => {
+  const { worker, handle } = start(t);
   say(worker, { type: 'usage', rss: 5, loops: [] });
-  t.match(await usage, [{ rss: 5, loops: [] }]);
-  t.same(states, [], 'neither is a state');
+  await heardBy(handle);
+  const asked = [handle.askUsage(), handle.askUsage()];
+  const [one, other] = await Promise.all(asked);
+  t.equal(one, other);
+  worker.process.kill('SIGSTOP');
+  const late = handle.askUsage();
+  handle.kill();
+  t.equal(await late, undefined, 'what it takes to its grave is none');
 });
 
 t.test('stacks are asked for and answered over the lifeline', async (t) => {
