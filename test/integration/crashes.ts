@@ -18,7 +18,8 @@ const alone: Readonly<Record<Mode, readonly string[]>> = {
 };
 
 export function crashes(mode: Mode): void {
-  const start = (t: Test, ...more: string[]): Promise<Tricorn> => startTricorn(t, lab, [...alone[mode], ...more]);
+  const start = (t: Test, ...more: string[]): Promise<Tricorn> =>
+    startTricorn(t, lab, [...alone[mode], '--limit-time-real=1h', ...more]);
   uncaught(start);
   exits(start);
   killed(start, mode);
