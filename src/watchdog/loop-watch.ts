@@ -1,7 +1,7 @@
 /**
  * Pure: whether one event loop is stuck, from what is seen of it at regular moments. After Odoo's process_timeout and
  * gunicorn's murder_workers, with two differences: CPU time is told from mere silence, and time in which the watcher
- * itself did not run (the machine slept, somebody sent STOP) does not count.
+ * itself did not run (the machine slept, somebody sent STOP) counts as one look, however long it was.
  */
 export interface WatchLimits {
   /** CPU milliseconds burnt without a beat: limit_time_cpu. Infinity = off. */

@@ -82,9 +82,11 @@ export class Watchdog {
   async #abort(beatsWhenAsked: number, silentMs: number): Promise<void> {
     const { name, ledger } = this.#watched;
     if (ledger.beats !== beatsWhenAsked) return;
-    this.stop();
     const requests = ledger.entries().map(({ text, ageMs }) => `${text} (${seconds(ageMs)} s)`);
     const { frames, unknown, request = '' } = await this.#watched.stack();
+    // That may take seconds where no JavaScript runs: one that turned meanwhile drains, and keeps its requests.
+    if (ledger.beats !== beatsWhenAsked) return;
+    this.stop();
     const stack = unknown ?? (frames.join('\n') || 'no JavaScript is running');
     const more = requests.length > NAMED ? { more_requests: requests.length - NAMED } : {};
     this.#log.error(

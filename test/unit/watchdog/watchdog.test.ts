@@ -1,0 +1,50 @@
+import { once, EventEmitter } from 'node:events';
+import t, { type Test } from 'tap';
+import { Watchdog } from '../../../src/watchdog/watchdog.ts';
+import { Ledger } from '../../../src/worker/ledger.ts';
+import { recordLog } from '../supervisor/support.ts';
+
+/** A loop that never beats by itself, under a watchdog with short limits. */
+async function untilStack(t: Test, duringStack: (ledger: Ledger) => void) {
+  const { log, lines } = recordLog();
+  const ledger = new Ledger();
+  ledger.open();
+  const events = new EventEmitter();
+  const steps: string[] = [];
+  const watched = {
+    name: 'worker 1',
+    ledger,
+    cpuMs: async () => 0,
+    ask: () => void steps.push('ask'),
+    stack: async () => {
+      duringStack(ledger);
+      setImmediate(() => events.emit('after'));
+      return { frames: ['    at somewhere'] };
+    },
+    blame: () => {},
+    kill: () => void steps.push('kill'),
+  };
+  const watchdog = new Watchdog(watched, { cpuMs: Infinity, realMs: 40 }, log);
+  t.teardown(() => watchdog.stop());
+  // Its timers keep nothing alive by themselves.
+  const alive = setInterval(() => {}, 1000);
+  t.teardown(() => clearInterval(alive));
+  watchdog.start();
+  await once(events, 'after');
+  return { steps, lines };
+}
+
+t.test('asked, then killed, with its stack in the log', async (t) => {
+  const { steps, lines } = await untilStack(t, () => {});
+  t.same(steps, ['ask', 'kill']);
+  t.match(lines, [
+    { level: 'warn', limit: 'limit_time_real' },
+    { level: 'error', stack: '    at somewhere', message: 'worker 1: its event loop is stuck and is killed' },
+  ]);
+});
+
+t.test('one that turns while its stack is taken is not killed', async (t) => {
+  const { steps, lines } = await untilStack(t, (ledger) => ledger.beat());
+  t.same(steps, ['ask']);
+  t.equal(lines.length, 1);
+});
