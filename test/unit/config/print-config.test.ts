@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { renderPrintConfig } from '../../../src/config/print-config.ts';
@@ -65,7 +65,7 @@ t.test('whatever the texts are', async (t) => {
       fc.pre(
         !/\0/.test(path) && !secret.test(option + JSON.stringify(json)) && !JSON.stringify(json).includes('__proto__'),
       );
-      const logfile = path === '' ? '' : join(folder, `./${path.trim()}`);
+      const logfile = path === '' ? '' : resolve(folder, `./${path.trim()}`);
       const app_options = { option, list: [json] };
       const printed = renderPrintConfig({ ...base, config: { ...base.config, logfile }, app_options });
       writeFileSync(join(folder, 'back.ini'), printed);
