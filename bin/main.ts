@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { CommonServer, ServerOptions } from '../src/common-server.ts';
 import { parseCommandLine } from '../src/config/command-line.ts';
-import type { LoadedConfig } from '../src/config/config.ts';
+import type { Config, LoadedConfig } from '../src/config/config.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { toWireError, type WireError } from '../src/errors.ts';
 import { openSupervisorLog } from '../src/log/supervisor-log.ts';
@@ -40,9 +40,13 @@ async function dispatch(argv: readonly string[], env: Environment, io: Io): Prom
   const server = await selectMode(loaded, { log: sink.log, check });
   const code = await server.run();
   sink.close();
-  // Whoever started it looks at the terminal, not into the logfile.
-  if (server.failure && loaded.config.logfile !== '' && !check) complain(io, server.failure);
+  if (server.failure && !isOnTerminal(loaded.config, check)) complain(io, server.failure);
   return code;
+}
+
+/** Whoever started it looks at the terminal: why it failed must stand there, wherever the log goes, and if none is kept. */
+function isOnTerminal({ logfile, log_level }: Config, check: boolean): boolean {
+  return log_level !== 'silent' && (logfile === '' || check);
 }
 
 function complain(io: Io, { code, message, hint, stack }: WireError): void {

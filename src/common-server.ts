@@ -4,29 +4,27 @@
  *
  * A mode is a subclass that says how many workers there should be (`population`) and what one more or less means
  * (`scale`). After Odoo's CommonServer (odoo/service/server.py) and unicorn's master loop.
- *
- * States, and how each is entered and left:
- *
- *   new       built, nothing started. Left by run().
- *   booting   the port is bound, the first workers start. Left when all are ready, or by the first that fails.
- *   serving   ready was said. Left by a signal.
- *   stopping  the workers drain. Left when the last is gone.
- *   stopped   nothing is left. Final.
+ * Its states are written down in src/supervisor/server-state.ts.
  */
 import { constants } from 'node:os';
 import type { Config, LoadedConfig } from './config/config.ts';
 import { logError, toWireError, type WireError } from './errors.ts';
 import type { Logger } from './log/supervisor-log.ts';
+import { accountOf, giveLogfile, type Account } from './supervisor/account.ts';
 import { bootTimeout, earlyEnd } from './supervisor/boot-errors.ts';
 import { bootMessage } from './supervisor/boot-message.ts';
-import { isDrainable } from './roster/plan.ts';
+import { Deaths } from './supervisor/deaths.ts';
+import { inherit } from './supervisor/inheritance.ts';
 import { runHooks, type Hook } from './supervisor/hooks.ts';
-import { bindListener, describeUrl, localUrl, type Listener } from './supervisor/listener.ts';
+import { Listeners } from './supervisor/listeners.ts';
 import { Pidfile } from './supervisor/pidfile.ts';
 import { watchPoison } from './supervisor/poison-watch.ts';
-import { logStacks, logSupervisorUsage, logUsage, stopMessage } from './supervisor/reports.ts';
+import { dumpStacks, logStatistics, logStopped, stopMessage } from './supervisor/reports.ts';
+import { Readiness } from './supervisor/readiness.ts';
+import { serverTransition, type ServerState } from './supervisor/server-state.ts';
 import { SignalQueue, type Action, type ReceivedSignal } from './supervisor/signals.ts';
 import { spawnWorker } from './supervisor/spawn-worker.ts';
+import { ServiceManager, type Staff } from './supervisor/service-manager.ts';
 import { runTestFile } from './supervisor/test-run.ts';
 import { Ticker } from './supervisor/ticker.ts';
 import { WorkerHandle, type Exit } from './supervisor/worker-handle.ts';
@@ -57,16 +55,6 @@ export interface ServerOptions {
   readonly clock?: () => number;
 }
 
-type State = 'new' | 'booting' | 'serving' | 'stopping' | 'stopped';
-
-const FROM: Readonly<Record<State, readonly State[]>> = {
-  new: [],
-  booting: ['new'],
-  serving: ['booting'],
-  stopping: ['booting', 'serving'],
-  stopped: ['new', 'booting', 'serving', 'stopping'],
-};
-
 export abstract class CommonServer {
   abstract readonly mode: 'prefork' | 'threaded' | 'evented';
 
@@ -83,13 +71,17 @@ export abstract class CommonServer {
   readonly #log: Logger;
   readonly #check: boolean;
   readonly #clock: () => number;
+  readonly #deaths: Deaths;
+  readonly #readiness: Readiness;
+  readonly #manager: ServiceManager;
   readonly #ticker = new Ticker(() => this.#tick());
   readonly #signals = new SignalQueue(() => this.#ticker.wake());
   readonly #hooks: Hook[] = [];
   readonly #finished: PromiseWithResolvers<number> = Promise.withResolvers<number>();
   readonly #tests = new AbortController();
-  #state: State = 'new';
-  #listeners: Listener[] = [];
+  readonly #listeners: Listeners;
+  #account: Account | undefined;
+  #state: ServerState = 'new';
   #exitCode = 0;
   #failure: WireError | undefined;
   #startedAt = 0;
@@ -102,28 +94,42 @@ export abstract class CommonServer {
     this.#log = log;
     this.#check = check;
     this.#clock = clock;
+    this.#deaths = new Deaths(log, clock);
+    this.#listeners = new Listeners({ loaded, log });
+    this.#manager = new ServiceManager({ env: check ? {} : process.env, pid: process.pid, log, clock });
     this.workers = new Workers({ log, clock, launch: (number) => this.#launch(number) });
     this.workers.on('change', () => this.#ticker.wake());
     this.workers.on('fatal', (handle, error) => this.#onFatal(handle, error));
     this.workers.on('ready', (handle) => this.#onWorkerReady(handle));
     this.workers.on('gone', (handle, exit) => this.#onGone(handle, exit));
-    // Draining, it counts no longer: its replacement starts at once.
-    this.workers.on('stuck', (handle) => isDrainable(handle) && handle.drain(this.#killTime()));
-    this.workers.on('late', (handle) => this.#onBootTimeout(handle));
     watchPoison(this.workers, { threshold: this.config.poison_threshold, log, clock });
+    this.workers.on('late', (handle) => void this.#onBootTimeout(handle));
+    this.workers.on('stuck', (handle) => this.workers.replace(handle, this.#killTime()));
+    this.#readiness = new Readiness({
+      workers: this.workers,
+      config: this.config,
+      log,
+      clock,
+      isServing: () => this.#state === 'serving',
+      onGivenUp: (error) => this.#fail(error),
+    });
   }
 
-  get state(): State {
+  get state(): ServerState {
     return this.#state;
+  }
+
+  /** Whether requests are answered now: false before ready, while it stops, and while no worker is ready. */
+  get isReady(): boolean {
+    return this.#readiness.isReady;
   }
 
   /** Where the service listens; undefined before run() and with http_enable = false. */
   get url(): string | undefined {
-    const [listener] = this.#listeners;
-    return listener && localUrl(listener.address);
+    return this.#listeners.url;
   }
 
-  /** Why run() ended before the service was ready; undefined where it was, or was asked to stop. */
+  /** Why run() ended by itself: the boot failed, or a crash loop; undefined where it was asked to stop. */
   get failure(): WireError | undefined {
     return this.#failure;
   }
@@ -140,26 +146,25 @@ export abstract class CommonServer {
     this.#startedAt = this.#clock();
     process.title = `tricorn: supervisor (${this.mode})`;
     try {
-      await this.#bind();
+      this.#account = accountOf(this.config);
+      if (this.#account && !this.#check) giveLogfile(this.config, this.#account);
+      await this.#listeners.open({ bind: !this.#check, owner: this.#account });
       pidfile.write();
       this.#boot();
       const code = await this.#finished.promise;
       await this.#runHooks();
+      if (!this.#failure && !this.#check) logStopped(this.#log, code, this.#clock() - this.#startedAt);
       return code;
     } catch (error) {
       return this.#refuse(error);
     } finally {
       this.#ticker.stop();
+      this.workers.stop();
       pidfile.remove();
-      this.#closeListeners();
+      this.#listeners.close();
       this.#signals.uninstall();
       this.#enter('stopped');
     }
-  }
-
-  async #bind(): Promise<void> {
-    if (!this.config.http_enable || this.#check) return;
-    this.#listeners = [await bindListener(this.config.http_interface, this.config.http_port)];
   }
 
   #boot(): void {
@@ -192,8 +197,8 @@ export abstract class CommonServer {
       refuse: ({ signal }) => this.#log.warn(`${signal} means nothing yet`),
       'scale-up': () => this.#onScale(1),
       'scale-down': () => this.#onScale(-1),
-      'dump-stacks': () => this.#onDumpStacks(),
-      'log-statistics': () => this.#onLogStatistics(),
+      'dump-stacks': () => dumpStacks(this.#log, this.workers),
+      'log-statistics': () => logStatistics(this.#log, this.workers, this.#clock() - this.#startedAt),
     };
     for (const received of this.#signals.take()) handlers[received.action](received);
   }
@@ -214,26 +219,15 @@ export abstract class CommonServer {
     this.#log.info(this.scale(step));
   }
 
-  #onDumpStacks(): void {
-    this.#log.info({ stack: new Error('here').stack }, 'Stack of the supervisor');
-    for (const handle of this.workers) handle.askStacks();
+  #onGone(handle: WorkerHandle, exit: Exit): void {
+    if (this.#state === 'booting' && !exit.expected) this.#fail(earlyEnd(this.config, handle.name, exit));
+    else if (this.#state !== 'stopping') this.#deaths.report(handle, exit);
+    this.#deaths.bury(handle);
   }
 
-  #onLogStatistics(): void {
-    logSupervisorUsage(this.#log, [...this.workers], this.#clock() - this.#startedAt);
-    for (const handle of this.workers) handle.send({ type: 'usage' });
-  }
-
-  #onGone(handle: WorkerHandle, { code, signal, expected }: Exit): void {
-    if (this.#state === 'stopping') return;
-    if (expected && code === 0) return this.#log.info({ worker: handle.number }, `${handle.name} has ended`);
-    const how = signal ? `signal ${signal}` : `exit code ${code}`;
-    if (this.#state === 'booting') return this.#fail(earlyEnd(this.config, `${handle.name} ended by ${how}`));
-    this.#log.error({ worker: handle.number, code, signal }, `${handle.name} died: ${how}; it is replaced`);
-  }
-
-  #onBootTimeout(handle: WorkerHandle): void {
-    const error = bootTimeout(this.config);
+  async #onBootTimeout(handle: WorkerHandle): Promise<void> {
+    const error = await bootTimeout(this.config, handle);
+    if (handle.state !== 'starting') return; // Ready after all, or about to end.
     if (this.#state === 'booting') return this.#fail(error);
     logError(this.#log, error, `${handle.name}: `);
     handle.kill();
@@ -241,11 +235,16 @@ export abstract class CommonServer {
 
   #launch(worker: number): WorkerHandle {
     const role = this.mode === 'evented' ? 'evented' : 'http';
-    const whom = { role, worker, threads: this.#wanted().threads, generation: 1 } as const;
-    const boot = bootMessage(whom, this.#loaded, this.#listeners);
-    const handle = new WorkerHandle(spawnWorker(this.#listeners), boot, this.#clock);
-    handle.on('usage', (usage) => logUsage(this.#log, handle, usage));
-    handle.on('stacks', (loops) => logStacks(this.#log, handle, loops));
+    const { threads } = this.#wanted();
+    const recorder = this.#deaths.openRecorder();
+    const { fds, ...told } = inherit(this.#listeners.all, threads, recorder);
+    const whom = { role, worker, threads, generation: 1, address: this.#listeners.address, ...told } as const;
+    const handle = new WorkerHandle(
+      spawnWorker({ fds, account: this.#account }),
+      bootMessage(whom, this.#loaded),
+      this.#clock,
+    );
+    this.#deaths.assign(handle, recorder);
     return handle;
   }
 
@@ -259,6 +258,7 @@ export abstract class CommonServer {
   #settle(): void {
     const { ready, size } = this.workers;
     if (this.#state === 'booting' && ready.length >= this.#wanted().workers) this.#onReady(ready[0]?.form ?? 'no app');
+    if (this.#state === 'serving') this.#manager.tend(this.#staff());
     if (this.#state === 'stopping' && size === 0) this.#finished.resolve(this.#exitCode);
   }
 
@@ -268,11 +268,13 @@ export abstract class CommonServer {
   }
 
   #onReady(form: string): void {
+    const lost = this.#listeners.lost();
+    if (lost) return this.#fail(toWireError(lost));
     this.#enter('serving');
     if (this.#check) return this.#onChecked(form);
-    const [listener] = this.#listeners;
-    this.#log.info(`Ready: ${this.describe()}, ${form}${listener ? ` on ${describeUrl(listener.address)}` : ''}`);
-    if (this.config.test_file !== '' && this.url) void this.#runTests(this.url);
+    this.#log.info(`Ready: ${this.describe()}, ${form}${this.#listeners.describe()}`);
+    this.#manager.ready(this.#staff());
+    if (this.config.test_file !== '') void this.#runTests(this.url);
     else if (this.config.stop_after_init) this.#stop(0);
   }
 
@@ -281,13 +283,14 @@ export abstract class CommonServer {
     this.#stop(0);
   }
 
-  async #runTests(url: string): Promise<void> {
-    const code = await runTestFile(this.config.test_file, url, this.#tests.signal);
+  async #runTests(url: string | undefined): Promise<void> {
+    if (url === undefined) this.#log.error('test_file is not run: it needs a TCP address, and none was passed');
+    const code = url === undefined ? 1 : await runTestFile(this.config.test_file, url, this.#tests.signal);
     this.#log.info({ code }, `${this.config.test_file}: ${code === 0 ? 'passed' : 'failed'}`);
     if (this.config.stop_after_init && this.#state === 'serving') this.#stop(code);
   }
 
-  /** The first boot failed: says why, once, and ends. */
+  /** It cannot go on, mostly since the first boot failed: says why, once, and ends. */
   #fail(error: WireError): void {
     this.#failure = error;
     logError(this.#log, error);
@@ -299,15 +302,12 @@ export abstract class CommonServer {
     this.#exitCode = exitCode;
     this.#stopBy = this.#clock() + this.config.graceful_timeout * 1000;
     this.#enter('stopping');
+    this.#manager.stopping();
     this.#tests.abort();
     // The last descriptor but those of the workers, who close theirs as they drain: then the kernel refuses.
-    this.#closeListeners();
+    this.#listeners.close();
     this.workers.drainAll(this.#killTime());
     this.#ticker.wake();
-  }
-
-  #closeListeners(): void {
-    for (const listener of this.#listeners.splice(0)) listener.close();
   }
 
   #force(signal: NodeJS.Signals): void {
@@ -332,6 +332,10 @@ export abstract class CommonServer {
     }
   }
 
+  #staff(): Staff {
+    return { wanted: this.#wanted().workers, serving: this.workers.serving.length, workers: this.workers };
+  }
+
   #killTime(): number {
     return this.#clock() + this.config.graceful_timeout * 1000 + KILL_GRACE_MS;
   }
@@ -343,8 +347,7 @@ export abstract class CommonServer {
     return { workers: this.config.http_enable ? workers : 0, threads };
   }
 
-  #enter(state: State): void {
-    if (!FROM[state].includes(this.#state)) throw new Error(`server: ${this.#state} -> ${state} is no transition`);
-    this.#state = state;
+  #enter(state: ServerState): void {
+    this.#state = serverTransition(this.#state, state);
   }
 }

@@ -21,6 +21,10 @@ export type ErrorCode =
   | 'TRC_PORT_IN_USE'
   | 'TRC_PORT_DENIED'
   | 'TRC_ADDRESS'
+  | 'TRC_SOCKET'
+  | 'TRC_ACTIVATION'
+  | 'TRC_NO_LISTENER'
+  | 'TRC_USER'
   | 'TRC_PIDFILE'
   | 'TRC_LOGFILE'
   | 'TRC_APP_LOAD'
@@ -31,6 +35,7 @@ export type ErrorCode =
   | 'TRC_REQUEST_TIME'
   | 'TRC_OVERLOADED'
   | 'TRC_POISON'
+  | 'TRC_CRASH_LOOP'
   | 'TRC_INTERNAL';
 
 export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
@@ -53,6 +58,27 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
     exit: 4,
     message: 'cannot listen on {address}: {reason}',
     hint: 'Give an address of this machine with --http-interface (0.0.0.0 and :: mean all of them).',
+  },
+  TRC_SOCKET: {
+    exit: 4,
+    message: 'http_socket {path}: {reason}',
+    hint: 'Stop the process that serves there or remove the file, or choose another path with --http-socket.',
+  },
+  TRC_ACTIVATION: {
+    exit: 4,
+    message: 'what LISTEN_FDS has passed, {what}, {reason}',
+    hint: 'Have the socket unit pass listening stream sockets only (ListenStream=, Accept=no), see docs/systemd.md; or unset LISTEN_FDS.',
+  },
+  TRC_NO_LISTENER: {
+    exit: 2,
+    message:
+      'there is nothing to listen on: http_interface is none, there is no http_socket, and LISTEN_FDS has passed no socket',
+    hint: 'Give one of them, or turn the server off with --no-http.',
+  },
+  TRC_USER: {
+    exit: 4,
+    message: '{what}: {reason}',
+    hint: 'Start Tricorn as root with the name or number of a user and group of this machine, or start it as that user without --user and --group.',
   },
   TRC_PIDFILE: {
     exit: 4,
@@ -103,6 +129,11 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
     status: 503,
     message: '{route} has blocked event loops until they were killed, and is refused for a minute',
     hint: 'The log has the stack of each kill (`is stuck and is killed`); --poison-threshold=0 refuses nothing.',
+  },
+  TRC_CRASH_LOOP: {
+    exit: 3,
+    message: 'crash loop: {starts} starts in a row failed, and no worker is ready',
+    hint: 'The lines before say why each of them failed. The port is kept and new connections wait; it goes on trying, up to 30 s apart. With --exit-on-crash-loop it exits instead.',
   },
   TRC_INTERNAL: {
     exit: 1,

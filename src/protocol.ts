@@ -27,13 +27,40 @@ export interface LoopBoot {
   /** 0 = the main thread of a worker process. */
   readonly thread: number;
   readonly generation: number;
-  readonly address: AddressInfo | null;
+  readonly address: ListenAddress | null;
+  /** Absent in normal operation. */
+  readonly recorder?: RecorderBoot;
 }
 
-/** A listening socket that a worker inherits twice: one descriptor to claim the port, one to accept on. */
+/** Where a loop also writes down its requests, so that the record outlives its process: src/flight-record.ts. */
+export interface RecorderBoot {
+  readonly fd: number;
+  readonly region: number;
+  /** For so long, milliseconds. */
+  readonly forMs: number;
+}
+
+export type ListenerKind = 'tcp' | 'unix';
+
+/** As net.Server.address() has it: of a unix socket, its path. */
+export type ListenAddress = AddressInfo | string;
+
+/**
+ * A listening socket that a worker inherits several times: one descriptor to claim it, and one to accept on; of a unix
+ * socket, where there are threads, one for each of them and some to spare.
+ */
 export interface InheritedListener {
+  readonly kind: ListenerKind;
+  /** For messages. */
+  readonly shown: string;
   readonly claimFd: number;
-  readonly acceptFd: number;
+  readonly acceptFds: readonly number[];
+}
+
+/** One descriptor to accept on. */
+export interface AcceptFrom {
+  readonly kind: ListenerKind;
+  readonly fd: number;
 }
 
 /** What a worker process has to know. `threads` 0 = the app runs in its main thread. */
@@ -97,6 +124,11 @@ export interface Poison {
   readonly ms: number;
 }
 
+/** Nobody caught an error: it is logged, what is in flight still finishes, and a replacement is due. */
+interface Broken {
+  readonly type: 'broken';
+}
+
 export type ToWorker =
   | WorkerBoot
   | Poison
@@ -107,6 +139,9 @@ export type ToWorker =
 export type FromWorker =
   | { readonly type: 'ready'; readonly form: string }
   | { readonly type: 'fatal'; readonly error: WireError }
+  | Broken
+  /** Threads: whether one is ready now, when that changes; and a start that failed while none is. */
+  | { readonly type: 'threads'; readonly ready: boolean; readonly failed: boolean }
   | Worn
   | WorkerUsage;
 
@@ -115,10 +150,12 @@ export type FromWorker =
  * not be able to throw in the supervisor.
  */
 export function isFromWorker(message: unknown): message is FromWorker {
-  const { type, form, error, loops, reason } = (message ?? {}) as Readonly<Record<string, unknown>>;
+  const { type, form, error, loops, reason, ready } = (message ?? {}) as Readonly<Record<string, unknown>>;
   if (type === 'ready') return typeof form === 'string';
   if (type === 'fatal') return typeof error === 'object' && error !== null;
   if (type === 'worn') return typeof reason === 'string';
+  if (type === 'broken') return true;
+  if (type === 'threads') return typeof ready === 'boolean';
   return type === 'usage' && Array.isArray(loops);
 }
 
@@ -128,19 +165,26 @@ export type FromLifeline =
   | { readonly type: 'stacks'; readonly loops: readonly LoopStack[] }
   /** The worker's event loop is stuck; it is about to be killed, unless it drains. */
   | { readonly type: 'stuck' }
-  /** An event loop is killed that was stuck in this request: `GET /path`. */
-  | { readonly type: 'killed'; readonly request: string }
+  /** An event loop is about to be killed that is stuck in this request: `GET /path`. */
+  | { readonly type: 'blame'; readonly request: string }
+  /** It is about to be killed, and the log says why. */
+  | { readonly type: 'killed' }
   | Worn;
 
 /**
  * From a threaded worker's main thread to its threads; a transferred net.Socket is a message of its own. `wake` asks for
  * nothing but a turn of the event loop.
  */
-export type ToThread = { readonly type: 'drain' | 'usage' | 'wake' } | Poison;
+export type ToThread =
+  | { readonly type: 'drain' | 'usage' | 'wake' }
+  | Poison
+  /** Accept on these yourself from now on. */
+  | { readonly type: 'listen'; readonly on: readonly AcceptFrom[] };
 
 export type FromThread =
   | { readonly type: 'ready'; readonly form: string }
   | { readonly type: 'fatal'; readonly error: WireError }
+  | Broken
   | Worn
   | { readonly type: 'usage'; readonly usage: LoopUsage };
 

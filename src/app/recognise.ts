@@ -1,6 +1,7 @@
 import type http from 'node:http';
 import net from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { cut } from '../config/show.ts';
 import { BRAND, type AppHooks, type AppPlugin, type DefinedApp } from './define-app.ts';
 import {
   type ExpressApp,
@@ -138,18 +139,19 @@ function listens(seen: string): Refusal {
 
 function describeEmpty(namespace: Namespace): string {
   const names = Object.keys(namespace).filter((name) => name !== 'default' && name !== 'module.exports');
-  return names.length === 0 ? 'nothing' : `no default, only ${names.join(', ')}`;
+  return names.length === 0 ? 'nothing' : cut(`no default, only ${names.join(', ')}`);
 }
 
 function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
-  if (isClass(value)) return `the class ${(value as { name: string }).name || '(anonymous)'}, not an instance of it`;
+  if (isClass(value))
+    return `the class ${cut((value as { name: string }).name) || '(anonymous)'}, not an instance of it`;
   if (value instanceof net.Server) return `a server (${value.constructor.name}), not the app that it serves`;
   if (typeof value !== 'object') return `a ${typeof value} (${brief(value)})`;
   const keys = Object.keys(value);
   return keys.length === 0
     ? 'an empty object'
-    : `an object with ${keys.slice(0, 5).join(', ')}${keys.length > 5 ? ', …' : ''}`;
+    : `an object with ${cut(keys.slice(0, 5).join(', '))}${keys.length > 5 ? ', …' : ''}`;
 }
 
 function brief(value: unknown): string {

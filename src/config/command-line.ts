@@ -1,8 +1,9 @@
 /** The command line: command, action, and settings given as flags. */
 import { parseArgs } from 'node:util';
 import { type Given, oldName, type Source } from './given.ts';
-import { didYouMean } from './nearest.ts';
-import { dashed, flagOf, type SettingKey, settingKeys, settings } from './settings.ts';
+import { didYouMean, meant, question } from './nearest.ts';
+import { dashed, flagOf, type SettingKey, settingKeys, settings, settingsCalled } from './settings.ts';
+import { showText } from './show.ts';
 import { showValue } from './values.ts';
 
 type Action = 'run' | 'help' | 'version' | 'print-config';
@@ -162,7 +163,7 @@ class Reader {
     else if (token.name === 'config') this.#readConfig(token);
     else if (action === undefined) this.#unknown(token);
     else if (token.value === undefined) this.#act(action);
-    else this.#problems.push(`${token.rawName}=${token.value}: takes no value`);
+    else this.#problems.push(`${token.rawName}=${showText(token.value)}: takes no value`);
   }
 
   /** --help wins over --version, and both over --print-config, in whatever order they stand. */
@@ -176,7 +177,9 @@ class Reader {
     const value = valueOf(token);
     if (value === undefined) this.missingValue(rawName);
     else if (this.#configFile !== undefined)
-      this.#problems.push(`${withValue(rawName)}${value}: one config file only; the first is ${this.#configFile}`);
+      this.#problems.push(
+        `${withValue(rawName)}${showText(value)}: one config file only; the first is ${showText(this.#configFile)}`,
+      );
     else this.#configFile = value;
   }
 
@@ -190,7 +193,7 @@ class Reader {
     } else if (value === undefined) this.#give(key, rawName, means, rawName);
     else {
       const flag = flagOf(key) ?? key;
-      this.#problems.push(`${rawName}=${value}: takes no value; write --${flag} or --no-${flag}`);
+      this.#problems.push(`${rawName}=${showText(value)}: takes no value; write --${flag} or --no-${flag}`);
     }
   }
 
@@ -203,12 +206,11 @@ class Reader {
   }
 
   #unknown({ rawName, value, index }: OptionToken): void {
-    const names = Object.keys(options).map((name) => `--${name}`);
-    const hint = rawName.startsWith('--') ? didYouMean(rawName, names) : '';
-    this.#problems.push(`${rawName}: unknown flag${hint}`);
+    const names = flagsMeant(rawName);
+    this.#problems.push(`${showText(rawName)}: unknown flag${question(names)}`);
     // Of `--http-prot 8080`, 8080 is not reported as a second app.
-    const meant = /did you mean --(.*)\?/.exec(hint)?.[1] ?? '';
-    if (value === undefined && options[meant]?.type === 'string') this.#swallowed = index + 1;
+    const takesValue = names.some((name) => options[name.slice(2)]?.type === 'string');
+    if (value === undefined && takesValue) this.#swallowed = index + 1;
   }
 
   finish(names: readonly string[]): CommandLine {
@@ -230,12 +232,21 @@ class Reader {
     if (first === undefined) return;
     const hint = more.length === 0 || /\.\w+$/.test(first) ? '' : didYouMean(first, names);
     if (hint !== '') {
-      this.#problems.push(`${first}: unknown command${hint}`);
+      this.#problems.push(`${showText(first)}: unknown command${hint}`);
       return this.#readArguments(more, []);
     }
     this.#give('app', 'the command line', first, showValue(settings.app, first));
-    if (more.length > 0) this.#problems.push(`${more.join(' ')}: unexpected; one app only, and that is ${first}`);
+    if (more.length > 0)
+      this.#problems.push(`${showText(more.join(' '))}: unexpected; one app only, and that is ${showText(first)}`);
   }
+}
+
+/** By what other servers call it, else by its letters; a short flag has too few of them. */
+function flagsMeant(rawName: string): string[] {
+  const called = settingsCalled(rawName.replace(/^-+/, '')).flatMap((key) => flagOf(key) ?? []);
+  if (called.length > 0) return called.map((flag) => `--${flag}`);
+  const names = Object.keys(options).map((name) => `--${name}`);
+  return rawName.startsWith('--') ? meant(rawName, names) : [];
 }
 
 /** `-w=3`: parseArgs takes `=3` for the value, people do not. */

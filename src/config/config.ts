@@ -8,9 +8,14 @@ export interface Config {
   readonly workers: number;
   readonly threads: number;
   readonly evented: boolean;
+  /** Or `none`. */
   readonly http_interface: string;
   readonly http_port: number;
   readonly http_enable: boolean;
+  /** Absolute path, or '' for none. */
+  readonly http_socket: string;
+  /** Octal text. */
+  readonly http_socket_mode: string;
   readonly backlog: number;
   /** Seconds. */
   readonly graceful_timeout: number;
@@ -52,6 +57,9 @@ export interface Config {
   readonly max_queue_age: number;
   /** Kills; 0 = off. */
   readonly poison_threshold: number;
+  /** Failed starts in a row; 0 = off. */
+  readonly crash_loop_limit: number;
+  readonly exit_on_crash_loop: boolean;
   readonly proxy_mode: boolean;
   /** Addresses, CIDR ranges, or the names loopback, linklocal, uniquelocal. */
   readonly proxy_trust: readonly string[];
@@ -62,6 +70,10 @@ export interface Config {
   readonly log_level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   readonly log_format: 'text' | 'json';
   readonly access_log: boolean;
+  /** '' = who starts it. */
+  readonly user: string;
+  /** '' = that of the user. */
+  readonly group: string;
   readonly stop_after_init: boolean;
   /** Absolute path, or ''. */
   readonly test_file: string;

@@ -2,6 +2,7 @@
 import { type Given, oldName, type Source } from './given.ts';
 import { nearest } from './nearest.ts';
 import { type SettingKey, settingKeys, settingNamed, settings, variableOf } from './settings.ts';
+import { showText } from './show.ts';
 import { showValue } from './values.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -50,8 +51,8 @@ function refuse(name: string, raw: string, problems: string[], warnings: string[
   if (kubernetes.test(name) || kubernetesHint(raw) !== '') return;
   const known = [...settingKeys.map(variableOf), configVariable];
   const meant = nearest(name, known, 2);
-  if (meant === undefined) warnings.push(`${name}: unknown variable, ignored`);
-  else problems.push(`${name}: unknown variable; did you mean ${meant}?`);
+  if (meant === undefined) warnings.push(`${showText(name)}: unknown variable, ignored`);
+  else problems.push(`${showText(name)}: unknown variable; did you mean ${meant}?`);
 }
 
 /** A setting under its old and its new name at once. */

@@ -4,8 +4,9 @@ import { dirname, resolve } from 'node:path';
 import { configFromEnvironment, type Environment } from './environment.ts';
 import { type Given, oldName, type Source } from './given.ts';
 import { type IniEntry, type IniFile, readIniFile } from './ini-file.ts';
-import { didYouMean } from './nearest.ts';
-import { type SettingKey, settingKeys, settingNamed, settings } from './settings.ts';
+import { didYouMean, question } from './nearest.ts';
+import { type SettingKey, settingKeys, settingNamed, settings, settingsCalled } from './settings.ts';
+import { showPath, showText } from './show.ts';
 import { showValue } from './values.ts';
 
 /** What it is called where nobody names one. */
@@ -28,7 +29,7 @@ export function readConfigFile(configFile: string | undefined, env: Environment,
   const name = configFile ?? variable ?? defaultFile;
   const path = resolve(cwd, name);
   if (configFile === undefined && variable === undefined && !isThere(path)) return noFile;
-  return fromIni(readIniFile(path, name, naming(configFile, variable)), name, dirname(path));
+  return fromIni(readIniFile(path, showPath(name), naming(configFile, variable)), showPath(name), dirname(path));
 }
 
 const noFile: FileSource = { given: [], problems: [], warnings: [], app: Object.freeze({}), readable: true };
@@ -44,8 +45,8 @@ function isThere(path: string): boolean {
 }
 
 function naming(configFile: string | undefined, variable: string | undefined): string {
-  if (configFile !== undefined) return `--config=${configFile}`;
-  return variable === undefined ? defaultFile : `TRICORN_CONFIG = ${variable}`;
+  if (configFile !== undefined) return `--config=${showPath(configFile)}`;
+  return variable === undefined ? defaultFile : `TRICORN_CONFIG = ${showPath(variable)}`;
 }
 
 function fromIni({ options, app, problems, readable }: IniFile, name: string, base: string): FileSource {
@@ -65,7 +66,8 @@ function fromIni({ options, app, problems, readable }: IniFile, name: string, ba
 }
 
 function unknownSetting(place: string, name: string): string {
-  return `${place} ${name}: unknown setting${didYouMean(name, settingKeys)}`;
+  const called = settingsCalled(name);
+  return `${place} ${showText(name)}: unknown setting${called.length > 0 ? question(called) : didYouMean(name, settingKeys)}`;
 }
 
 /** `evented` alone means true, as `ini` has it; alone, any other setting lacks its value. */

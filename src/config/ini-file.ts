@@ -5,6 +5,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import ini from 'ini';
 import { nearest } from './nearest.ts';
+import { showPath, showText } from './show.ts';
 
 /** A key of the [options] section. */
 export interface IniEntry {
@@ -36,7 +37,7 @@ export function readIniFile(path: string, name: string, naming: string = name): 
   try {
     // A device would be read without end. A folder is told by readFileSync.
     const stat = statSync(path);
-    if (!stat.isFile() && !stat.isDirectory()) return unreadable(`${naming}: is no regular file: ${path}`);
+    if (!stat.isFile() && !stat.isDirectory()) return unreadable(`${naming}: is no regular file: ${showPath(path)}`);
     bytes = readFileSync(path);
   } catch (error) {
     return unreadable(`${naming}: ${whyUnreadable(error, path)}`);
@@ -62,10 +63,11 @@ function decode(bytes: Uint8Array): string | undefined {
 /** What a system error on `path` means, in words. */
 export function whyUnreadable(error: unknown, path: string): string {
   const code = error instanceof Error && 'code' in error ? error.code : error;
-  if (code === 'ENOENT' || code === 'ENOTDIR') return `no such file: ${path}`;
-  if (code === 'EISDIR') return `is a folder, not a file: ${path}`;
-  if (code === 'EACCES' || code === 'EPERM') return `no permission to read ${path}`;
-  return `cannot be read: ${String(code)}: ${path}`;
+  const shown = showPath(path);
+  if (code === 'ENOENT' || code === 'ENOTDIR') return `no such file: ${shown}`;
+  if (code === 'EISDIR') return `is a folder, not a file: ${shown}`;
+  if (code === 'EACCES' || code === 'EPERM') return `no permission to read ${shown}`;
+  return `cannot be read: ${String(code)}: ${shown}`;
 }
 
 /** A line feed is never part of a longer character in UTF-8, so lines can be tried one by one. */
@@ -175,9 +177,9 @@ class Scanner {
     const [, header, key, assignment, value] = match ?? [];
     if (header !== undefined) this.#readHeader(nameOf(header), line);
     else if (/^\s*\[/.test(text)) this.#badHeader(text, line);
-    else if (key === undefined) this.#problem(line, `${text.trim()}: neither a [section] nor a key = value`);
+    else if (key === undefined) this.#problem(line, `${showText(text.trim())}: neither a [section] nor a key = value`);
     else {
-      if (holdsProto(ini.unsafe(value ?? ''))) this.#problem(line, `${key.trim()}: __proto__ is not allowed`);
+      if (holdsProto(ini.unsafe(value ?? ''))) this.#problem(line, `${showText(key.trim())}: __proto__ is not allowed`);
       this.#readKey(nameOf(key), line, assignment === undefined);
     }
   }
@@ -188,20 +190,23 @@ class Scanner {
 
   /** `ini` takes `[app] ; comment` for a key. */
   #badHeader(text: string, line: number): void {
-    this.#problem(line, `${text.trim()}: a [section] begins its line and stands alone on it, without a comment`);
+    this.#problem(
+      line,
+      `${showText(text.trim())}: a [section] begins its line and stands alone on it, without a comment`,
+    );
     this.#section = null;
   }
 
   #readHeader(name: string, line: number): void {
     const earlier = this.#headers.get(name);
     this.#section = name;
-    if (name.split('.').includes('__proto__')) this.#badSection(line, `[${name}]: this name is not allowed`);
+    if (name.split('.').includes('__proto__')) this.#badSection(line, `[${showText(name)}]: this name is not allowed`);
     else if (name !== 'options' && name !== 'app' && !name.startsWith('app.')) {
       const meant = nearest(name, ['options', 'app']);
       const hint = meant === undefined ? 'allowed are [options], [app] and [app.…]' : `did you mean [${meant}]?`;
-      this.#badSection(line, `[${name}]: unknown section; ${hint}`);
+      this.#badSection(line, `[${showText(name)}]: unknown section; ${hint}`);
     } else if (earlier === undefined) this.#headers.set(name, line);
-    else this.#problem(line, `[${name}]: duplicate section; the first is in line ${earlier}`);
+    else this.#problem(line, `[${showText(name)}]: duplicate section; the first is in line ${earlier}`);
   }
 
   #badSection(line: number, text: string): void {
@@ -212,7 +217,7 @@ class Scanner {
   #readKey(written: string, line: number, withoutValue: boolean): void {
     if (this.#section === null) return;
     if (this.#section === undefined)
-      return this.#problem(line, `${written}: stands before the first section; put it under [options]`);
+      return this.#problem(line, `${showText(written)}: stands before the first section; put it under [options]`);
     const list = written.length > 2 && written.endsWith('[]');
     const key = list ? written.slice(0, -2) : written;
     if (key === '__proto__') return this.#problem(line, `${key}: this name is not allowed`);
@@ -222,7 +227,7 @@ class Scanner {
       this.#keys.set(id, { line, list });
       this.entries.push({ section: this.#section, key, line, bare: withoutValue });
     } else if (!list || !earlier.list) {
-      this.#problem(line, `${key}: duplicate key; the first is in line ${earlier.line}`);
+      this.#problem(line, `${showText(key)}: duplicate key; the first is in line ${earlier.line}`);
     }
   }
 
@@ -235,7 +240,12 @@ class Scanner {
         const key = this.#keys.get(idOf(outer, part));
         return key === undefined
           ? []
-          : [{ line, text: `[${name}]: ${part} is already a key of [${outer}], in line ${key.line}` }];
+          : [
+              {
+                line,
+                text: `[${showText(name)}]: ${showText(part)} is already a key of [${showText(outer)}], in line ${key.line}`,
+              },
+            ];
       });
     });
   }

@@ -11,7 +11,8 @@ import type { Given, Source } from './given.ts';
 import { validate } from './generated/validator.ts';
 import { whyUnreadable } from './ini-file.ts';
 import { didYouMean } from './nearest.ts';
-import { type Facts, type Setting, type SettingKey, settingKeys, settings } from './settings.ts';
+import { type Facts, NO_INTERFACE, type Setting, type SettingKey, settingKeys, settings } from './settings.ts';
+import { showPath } from './show.ts';
 import { describeAllowed, toValue } from './values.ts';
 
 export interface LoadInput {
@@ -155,6 +156,11 @@ function crossChecks({ config, winners }: Merged): string[] {
   if (tests && config.test_file !== '' && !config.http_enable) {
     problems.push(`${tests.shown}: needs the server that http_enable = false leaves out; take one of them away`);
   }
+  if (tests && config.test_file !== '' && config.http_enable && config.http_interface === NO_INTERFACE) {
+    problems.push(
+      `${tests.shown}: needs a TCP address, and http_interface = none leaves it out; take one of them away`,
+    );
+  }
   return problems;
 }
 
@@ -170,7 +176,7 @@ function checkFiles({ config, winners }: Merged): string[] {
 
 function fileProblem(path: string, endings: readonly string[]): string | undefined {
   try {
-    if (!statSync(path).isFile()) return `is no file: ${path}`;
+    if (!statSync(path).isFile()) return `is no file: ${showPath(path)}`;
   } catch (error) {
     return whyUnreadable(error, path);
   }

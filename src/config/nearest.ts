@@ -38,6 +38,8 @@ export function nearest(
   const wanted = plain(name);
   let best: { readonly name: string; readonly distance: number } | undefined;
   for (const candidate of candidates) {
+    // A distance is at least the difference in length: a name of a megabyte is not compared letter by letter.
+    if (Math.abs(wanted.length - candidate.length) > limit) continue;
     const distance = editDistance(wanted, plain(candidate));
     const near = distance <= limit && distance < Math.max(wanted.length, candidate.length);
     if (near && distance < (best?.distance ?? Infinity)) best = { name: candidate, distance };
@@ -51,8 +53,18 @@ function plain(name: string): string {
 
 /** `; did you mean http_port?`, or nothing where no candidate is near, nor begins the name as in `warning`. */
 export function didYouMean(name: string, candidates: readonly string[]): string {
+  return question(meant(name, candidates));
+}
+
+/** The one candidate that is near, or begins the name; none where there is no such. */
+export function meant(name: string, candidates: readonly string[]): string[] {
   const found =
     nearest(name, candidates) ??
     candidates.find((candidate) => candidate.length > 2 && plain(name).startsWith(plain(candidate)));
-  return found === undefined ? '' : `; did you mean ${found}?`;
+  return found === undefined ? [] : [found];
+}
+
+/** `; did you mean --http-interface and --http-port?` */
+export function question(names: readonly string[]): string {
+  return names.length === 0 ? '' : `; did you mean ${names.join(' and ')}?`;
 }

@@ -29,7 +29,7 @@ type Reloadable = 'live' | 'reload' | 'restart';
 export type Group = 'App and mode' | 'HTTP' | 'Timeouts and limits' | 'Supervision' | 'Proxy' | 'Logging' | 'Process';
 
 /** A value's form beyond its type: see formats.ts. */
-export type Format = 'host' | 'trust';
+export type Format = 'host' | 'trust' | 'mode';
 
 export interface Setting<V = unknown> {
   readonly type: SettingType;
@@ -52,6 +52,8 @@ export interface Setting<V = unknown> {
   readonly placeholder?: string;
   /** Old names, accepted with a warning. */
   readonly aliases?: readonly string[];
+  /** What other servers call it, short flags included: not accepted, but answered by this name. */
+  readonly elsewhere?: readonly string[];
   /** The value must be an existing file, with one of these endings unless the list is empty. */
   readonly file?: { readonly endings: readonly string[] };
   /** Masked wherever it would be shown. */
@@ -59,6 +61,9 @@ export interface Setting<V = unknown> {
   /** Why a value that was given has no effect, if it has none. */
   readonly unusedWhen?: (config: Config) => string | undefined;
 }
+
+/** The http_interface that means no TCP at all. */
+export const NO_INTERFACE = 'none';
 
 const dayInSeconds = 86_400;
 const scripts: readonly string[] = ['.ts', '.mts', '.js', '.mjs', '.cjs'];
@@ -87,6 +92,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     doc: 'Prefork mode with this many worker processes; 0 = threaded mode',
     reloadable: 'live',
     short: 'w',
+    elsewhere: ['instances', 'processes', 'i'],
   },
   threads: {
     type: 'count',
@@ -101,6 +107,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
       if (config.evented) return 'the evented mode has one event loop';
       return config.workers > 0 ? 'prefork workers have no threads' : undefined;
     },
+    elsewhere: ['worker_threads'],
   },
   evented: {
     type: 'boolean',
@@ -121,11 +128,12 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     type: 'string',
     group: 'HTTP',
     default: '0.0.0.0',
-    doc: 'Address to listen on: IPv4, IPv6 or a host name',
+    doc: 'Address to listen on: IPv4, IPv6 or a host name; none = only on http_socket',
     reloadable: 'restart',
     placeholder: 'HOST',
     format: 'host',
     aliases: ['xmlrpc_interface'],
+    elsewhere: ['host', 'hostname', 'address', 'interface', 'listen', 'bind', 'b'],
   },
   http_port: {
     type: 'integer',
@@ -138,6 +146,26 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     placeholder: 'PORT',
     short: 'p',
     aliases: ['xmlrpc_port'],
+    elsewhere: ['port', 'listen', 'bind', 'b'],
+    unusedWhen: (config) => (config.http_interface === NO_INTERFACE ? 'http_interface is none' : undefined),
+  },
+  http_socket: {
+    type: 'path',
+    group: 'HTTP',
+    default: '',
+    defaultText: 'none',
+    doc: 'Listen on this unix socket, too',
+    reloadable: 'restart',
+  },
+  http_socket_mode: {
+    type: 'string',
+    group: 'HTTP',
+    default: '0660',
+    doc: 'Permissions of http_socket',
+    reloadable: 'restart',
+    placeholder: 'MODE',
+    format: 'mode',
+    unusedWhen: (config) => (config.http_socket === '' ? 'there is no http_socket' : undefined),
   },
   backlog: {
     type: 'integer',
@@ -156,6 +184,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     max: dayInSeconds,
     doc: 'How long requests in flight may take to finish when a worker stops',
     reloadable: 'reload',
+    elsewhere: ['shutdown_timeout', 'kill_timeout'],
   },
   boot_timeout: {
     type: 'duration',
@@ -165,6 +194,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     max: dayInSeconds,
     doc: 'How long the app may take from start to ready',
     reloadable: 'reload',
+    elsewhere: ['worker_boot_timeout', 'listen_timeout'],
   },
   keep_alive_timeout: {
     type: 'duration',
@@ -174,6 +204,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     max: dayInSeconds,
     doc: "How long an idle connection is kept; longer than the load balancer's own",
     reloadable: 'reload',
+    elsewhere: ['keep_alive', 'persistent_timeout'],
   },
   headers_timeout: {
     type: 'duration',
@@ -201,6 +232,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: 0,
     doc: 'Largest request body; 0 = no limit',
     reloadable: 'reload',
+    elsewhere: ['max_body_size', 'client_max_body_size'],
   },
   limit_request: {
     type: 'integer',
@@ -209,6 +241,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: 0,
     doc: 'Requests after which a worker (or thread) is recycled; 0 = no limit',
     reloadable: 'reload',
+    elsewhere: ['max_requests'],
   },
   limit_request_jitter: {
     type: 'integer',
@@ -218,6 +251,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     max: 1000,
     doc: 'Percent by which limit_request and limit_time_worker are raised at random',
     reloadable: 'reload',
+    elsewhere: ['max_requests_jitter'],
   },
   limit_memory_soft: {
     type: 'size',
@@ -226,6 +260,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: 0,
     doc: 'Memory (RSS) over which a worker is recycled, and a share of it for each thread; 0 = no limit',
     reloadable: 'reload',
+    elsewhere: ['max_memory_restart'],
   },
   limit_memory_hard: {
     type: 'size',
@@ -276,6 +311,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     max: dayInSeconds,
     doc: 'Time that a request may take, or the event loop may be silent for whatever reason; 0 = no limit',
     reloadable: 'live',
+    elsewhere: ['timeout', 'worker_timeout'],
   },
   limit_time_real_cron: {
     type: 'duration',
@@ -321,12 +357,29 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     doc: 'Kills of event loops within a minute after which the route that led to them is answered 503 for a minute; 0 = off',
     reloadable: 'live',
   },
+  crash_loop_limit: {
+    type: 'integer',
+    group: 'Supervision',
+    default: 10,
+    min: 0,
+    doc: 'Failed starts in a row, with no worker ready, that are a crash loop; 0 = never',
+    reloadable: 'restart',
+  },
+  exit_on_crash_loop: {
+    type: 'boolean',
+    group: 'Supervision',
+    default: false,
+    doc: 'Exit with code 3 in a crash loop instead of trying on',
+    reloadable: 'restart',
+    unusedWhen: (config) => (config.crash_loop_limit > 0 ? undefined : 'crash_loop_limit is 0'),
+  },
   proxy_mode: {
     type: 'boolean',
     group: 'Proxy',
     default: false,
     doc: 'Believe Forwarded and X-Forwarded-* from the proxies in proxy_trust',
     reloadable: 'reload',
+    elsewhere: ['trust_proxy'],
   },
   proxy_trust: {
     type: 'list',
@@ -337,6 +390,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     placeholder: 'ADDRESS,...',
     format: 'trust',
     unusedWhen: (config) => (config.proxy_mode ? undefined : 'proxy_mode is off'),
+    elsewhere: ['trust_proxy', 'forwarded_allow_ips'],
   },
   logfile: {
     type: 'path',
@@ -345,6 +399,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     defaultText: 'standard output',
     doc: 'Log to this file; reopened when it was renamed away',
     reloadable: 'restart',
+    elsewhere: ['log', 'log_file', 'error_logfile', 'output'],
   },
   log_level: {
     type: 'enum',
@@ -371,6 +426,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: true,
     doc: 'Log every request',
     reloadable: 'reload',
+    elsewhere: ['access_logfile'],
   },
   pidfile: {
     type: 'path',
@@ -379,6 +435,27 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     defaultText: 'none',
     doc: "Write the supervisor's process id to this file",
     reloadable: 'restart',
+    elsewhere: ['pid', 'pid_file'],
+  },
+  user: {
+    type: 'string',
+    group: 'Process',
+    default: '',
+    defaultText: 'who starts it',
+    doc: 'Run the workers as this user, by name or number; the supervisor stays root',
+    reloadable: 'restart',
+    placeholder: 'NAME',
+    elsewhere: ['uid', 'u'],
+  },
+  group: {
+    type: 'string',
+    group: 'Process',
+    default: '',
+    defaultText: 'that of the user',
+    doc: 'Run the workers as this group, by name or number',
+    reloadable: 'restart',
+    placeholder: 'NAME',
+    elsewhere: ['gid', 'g'],
   },
   stop_after_init: {
     type: 'boolean',
@@ -408,6 +485,12 @@ const byName: ReadonlyMap<string, SettingKey> = new Map(
 /** The setting that `name`, an ini key, means; old names included. */
 export function settingNamed(name: string): SettingKey | undefined {
   return byName.get(name);
+}
+
+/** The settings that other servers call so, whether it is written with `-` or `_`. */
+export function settingsCalled(name: string): SettingKey[] {
+  const plain = name.replaceAll('-', '_');
+  return settingKeys.filter((key) => (settings[key] as Setting).elsewhere?.includes(plain));
 }
 
 /** The flag of a setting without its dashes; undefined where it has none. */

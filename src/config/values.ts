@@ -1,5 +1,6 @@
 /** Values: from how people write them to what Config holds, and what a message says is allowed. */
 import type { Setting } from './settings.ts';
+import { showPath, showText } from './show.ts';
 
 const durationUnits: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600 };
 const sizeUnits: Readonly<Record<string, number>> = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
@@ -110,7 +111,8 @@ export function describeAllowed(setting: Setting): string {
 }
 
 function describeText(setting: Setting): string {
-  if (setting.format === 'host') return 'an IPv4 or IPv6 address or a host name';
+  if (setting.format === 'host') return 'an IPv4 or IPv6 address, a host name or none';
+  if (setting.format === 'mode') return 'permissions in octal from 0000 to 0777, such as 0660';
   if (setting.format === 'trust')
     return 'addresses, CIDR ranges, loopback, linklocal or uniquelocal, separated by commas';
   return setting.type === 'path' ? 'a path' : 'text';
@@ -121,13 +123,11 @@ function range({ min, max }: Setting): string {
   return ` from ${min ?? 0} to ${max}`;
 }
 
-/** A value in a message: on one line, and no longer than a line. Secrets are masked. */
+/** A value in a message. Secrets are masked. */
 export function showValue(setting: Setting | undefined, raw: unknown): string {
   if (setting?.secret === true) return mask;
   const text = typeof raw === 'string' ? raw : JSON.stringify(raw);
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  const line = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(text) ? JSON.stringify(text) : text;
-  return line.length > 120 ? `${line.slice(0, 117)}...` : line;
+  return setting?.type === 'path' ? showPath(text) : showText(text);
 }
 
 /** What stands for a secret. */

@@ -7,6 +7,7 @@
 import type http from 'node:http';
 import net from 'node:net';
 import { compile } from '@fastify/proxy-addr';
+import { peerAddress, UNIX_PEER } from './peer.ts';
 
 /** One claim of a proxy about what it was sent. Undefined: it says nothing about that. */
 interface Hop {
@@ -30,19 +31,19 @@ const REMOVED: ReadonlySet<string> = new Set([...PROXY_HEADERS, 'x-forwarded-por
 const clients = new WeakMap<http.IncomingMessage, Client>();
 
 /**
- * Makes the judge of addresses.
+ * Makes the judge of addresses. A peer on a unix socket is a process of this machine: it is trusted where 127.0.0.1 is.
  *
  * @param trusted addresses, CIDR ranges, or loopback, linklocal, uniquelocal
  * @throws TypeError on what is none of these
  */
 export function compileTrust(trusted: readonly string[]): Trust {
   const trust = compile([...trusted]);
-  return (address) => trust(address, 0);
+  return (address) => trust(address === UNIX_PEER ? '127.0.0.1' : address, 0);
 }
 
 /** The client's address: behind a trusted proxy what that says, else the peer's. Undefined once the peer is gone. */
 export function clientAddress(req: http.IncomingMessage): string | undefined {
-  return clients.get(req)?.address ?? plainAddress(req.socket.remoteAddress);
+  return clients.get(req)?.address ?? plainAddress(peerAddress(req.socket));
 }
 
 /** What a trusted proxy said about this request; undefined where there was none. */
@@ -69,7 +70,7 @@ export function installProxy(server: http.Server, trust: Trust): void {
 
 /** Rewrites the proxy headers of one request to the truth, and remembers the client. */
 function normaliseRequest(req: http.IncomingMessage, trust: Trust): void {
-  const peer = plainAddress(req.socket.remoteAddress);
+  const peer = plainAddress(peerAddress(req.socket));
   const client = peer !== undefined && trust(peer) ? findClient(peer, hopsOf(req.headers), trust) : undefined;
   if (client !== undefined) clients.set(req, client);
   rewrite(req, client);
@@ -173,7 +174,8 @@ function rewrite(req: http.IncomingMessage, client: Client | undefined): void {
   }
   if (client === undefined) return;
   const truth = {
-    'x-forwarded-for': client.address,
+    // Who said nothing on a unix socket has no address that a framework could read.
+    'x-forwarded-for': client.address === UNIX_PEER ? undefined : client.address,
     'x-forwarded-proto': client.proto,
     'x-forwarded-host': client.host,
   };

@@ -9,7 +9,7 @@ export interface Timeouts {
 }
 
 /** Where the service can be reached: what `server.address()` answers inside the app. */
-export type Address = net.AddressInfo | null;
+export type Address = net.AddressInfo | string | null;
 
 export interface DetachedOptions extends http.ServerOptions {
   /** The address that the supervisor listens on; null while there is none (`--no-http`, `tricorn check`). */

@@ -4,6 +4,8 @@
  */
 const BASE_MS = 100;
 const MOST_MS = 30_000;
+/** So many deaths, and the ceiling is MOST_MS. */
+const SLOW_AFTER = 1 + Math.ceil(Math.log2(MOST_MS / BASE_MS));
 /** A life this long clears the record. */
 const RESET_MS = 30_000;
 
@@ -22,5 +24,10 @@ export class Backoff {
     const ceiling = this.#failures === 0 ? 0 : Math.min(MOST_MS, BASE_MS * 2 ** (this.#failures - 1));
     this.#failures += 1;
     return ceiling * this.#random();
+  }
+
+  /** As after many deaths: the next waits have the highest ceiling. */
+  slowDown(): void {
+    this.#failures = Math.max(this.#failures, SLOW_AFTER);
   }
 }

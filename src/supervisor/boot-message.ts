@@ -3,19 +3,15 @@ import type { LoadedConfig } from '../config/config.ts';
 import { explicit } from '../config/load.ts';
 import { settingKeys } from '../config/settings.ts';
 import type { WorkerBoot } from '../protocol.ts';
-import type { Listener } from './listener.ts';
-import { inheritedListeners } from './spawn-worker.ts';
 
-type Whom = Pick<WorkerBoot, 'role' | 'worker' | 'threads' | 'generation'>;
+type Whom = Pick<WorkerBoot, 'role' | 'worker' | 'threads' | 'generation' | 'address' | 'listeners' | 'recorder'>;
 
-export function bootMessage(whom: Whom, loaded: LoadedConfig, listeners: readonly Listener[]): WorkerBoot {
+export function bootMessage(whom: Whom, loaded: LoadedConfig): WorkerBoot {
   return {
     type: 'boot',
     ...whom,
     config: loaded.config,
     appOptions: loaded.app_options,
     explicit: settingKeys.filter((key) => explicit(loaded, key)),
-    address: listeners[0]?.address ?? null,
-    listeners: inheritedListeners(listeners),
   };
 }

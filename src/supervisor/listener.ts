@@ -1,15 +1,29 @@
 /**
- * The listening socket. Lives in the supervisor, which binds it and never accepts: while the service lives the
- * accept queue survives every worker (docs/architecture.md, "The socket").
+ * A listening socket. Lives in the supervisor, which owns it and never accepts: while the service lives the accept
+ * queue survives every worker (docs/architecture.md, "The socket"). This file binds TCP; unix-socket.ts and
+ * activation.ts have the other kinds.
  */
 import { lookup } from 'node:dns/promises';
 import { BoundSocket, isIP, isIPv6, type AddressInfo } from 'node:net';
 import { TricornError } from '../errors.ts';
+import type { ListenAddress, ListenerKind } from '../protocol.ts';
 
 export interface Listener {
-  readonly address: AddressInfo;
+  readonly kind: ListenerKind;
+  /** As a net.Server of Node would say it. */
+  readonly address: ListenAddress;
   readonly fd: number;
+  /** For messages: `127.0.0.1:8069`, `unix:/run/app.sock`. */
+  readonly shown: string;
+  /** Whether its file is another's by now, so that nobody reaches it any more. Only sockets with a file of ours. */
+  isLost?(): boolean;
+  /** Lets go of the supervisor's descriptor, and removes a file that is ours. */
   close(): void;
+}
+
+export interface TcpListener extends Listener {
+  readonly kind: 'tcp';
+  readonly address: AddressInfo;
 }
 
 /**
@@ -18,11 +32,12 @@ export interface Listener {
  * @param port 0 = any free one
  * @throws TricornError TRC_PORT_IN_USE, TRC_PORT_DENIED, TRC_ADDRESS
  */
-export async function bindListener(host: string, port: number): Promise<Listener> {
+export async function bindListener(host: string, port: number): Promise<TcpListener> {
   const shown = formatAddress({ address: host, port });
   try {
     const bound = new BoundSocket({ host: await numericHost(host), port });
-    return { address: bound.address(), fd: bound.fd(), close: () => bound.close() };
+    const address = bound.address();
+    return { kind: 'tcp', address, fd: bound.fd(), shown: formatAddress(address), close: () => bound.close() };
   } catch (error) {
     throw bindError(error as NodeJS.ErrnoException, shown);
   }
@@ -56,7 +71,8 @@ export function localUrl({ address, port }: { address: string; port: number }): 
   return `http://${formatAddress({ address: LOOPBACKS[address] ?? address, port })}`;
 }
 
-/** The URL, and whether it is one of many, for the log. */
-export function describeUrl(address: { address: string; port: number }): string {
+/** For the log: the URL, and whether it is one of many; of a unix socket, its name. */
+export function describeListener({ address, shown }: Pick<Listener, 'address' | 'shown'>): string {
+  if (typeof address === 'string') return shown;
   return localUrl(address) + (address.address in LOOPBACKS ? ' and every other address of this machine' : '');
 }

@@ -1,5 +1,6 @@
 /** The pidfile: written once the port is ours, removed at the end if it still names us. Lives in the supervisor. */
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { TricornError } from '../errors.ts';
 
 export class Pidfile {
@@ -10,13 +11,13 @@ export class Pidfile {
     this.#path = path;
   }
 
-  /** @throws TricornError TRC_PIDFILE where it names another live process or cannot be written */
+  /** @throws TricornError TRC_PIDFILE where it names another supervisor that lives or cannot be written */
   write(): void {
     if (this.#path === '') return;
     const stat = statSync(this.#path, { throwIfNoEntry: false });
     if (stat && !stat.isFile()) throw this.#error('is no regular file');
     const holder = this.#read();
-    if (holder !== undefined && holder !== process.pid && isAlive(holder)) {
+    if (holder !== undefined && holder !== process.pid && isAlive(holder) && mayBeSupervisor(holder)) {
       throw this.#error(`names process ${holder}, which is alive`);
     }
     // Written aside and renamed: a reader never sees half a number.
@@ -64,5 +65,25 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     // EPERM: it lives, but belongs to somebody else.
     return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/**
+ * Pids are given out again: whether this one still is a supervisor, by its title, or by its command line while it starts.
+ * One that cannot be asked counts as one.
+ */
+function mayBeSupervisor(pid: number): boolean {
+  const words = commandOf(pid);
+  return words === undefined || words.some((word) => /^tricorn: supervisor\b|(^|\/)tricorn(\.js)?$/.test(word));
+}
+
+function commandOf(pid: number): string[] | undefined {
+  try {
+    if (existsSync('/proc/self/cmdline')) return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    const line = execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).trim();
+    return [line, ...line.split(' ')];
+  } catch {
+    // Hidden from us (hidepid), or gone in this moment.
+    return undefined;
   }
 }

@@ -13,7 +13,7 @@ export interface PoisonOptions {
 
 export function watchPoison(workers: Workers, { threshold, log, clock }: PoisonOptions): void {
   const list = new PoisonList(threshold, clock);
-  workers.on('killed', (_handle, request) => {
+  workers.on('blame', (_handle, request) => {
     const route = list.killed(request);
     if (route === undefined) return;
     const seconds = POISON_MS / 1000;

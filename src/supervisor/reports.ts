@@ -6,8 +6,20 @@ import type { WorkerHandle } from './worker-handle.ts';
 
 const MIB = 1024 * 1024;
 
-/** One line for each event loop of a worker, with the worker's RSS in the first. */
-export function logUsage(log: Logger, handle: WorkerHandle, { rss, loops }: WorkerUsage): void {
+/** One line for the supervisor, and one for each event loop once it answers. */
+export function logStatistics(log: Logger, workers: Iterable<WorkerHandle>, uptimeMs: number): void {
+  logSupervisorUsage(log, [...workers], uptimeMs);
+  for (const handle of workers) void handle.askUsage().then((usage) => usage && logUsage(log, handle, usage));
+}
+
+/** One line for the supervisor, and one for each event loop, also where that is blocked. */
+export function dumpStacks(log: Logger, workers: Iterable<WorkerHandle>): void {
+  log.info({ stack: new Error('here').stack }, 'Stack of the supervisor');
+  for (const handle of workers) void handle.askStacks().then((loops) => logStacks(log, handle, loops));
+}
+
+/** One line for each event loop of a worker, with the worker's RSS. */
+function logUsage(log: Logger, handle: WorkerHandle, { rss, loops }: WorkerUsage): void {
   for (const loop of loops) {
     const { thread, requests, inflight, connections, waiting, refused, app } = loop;
     const figures = {
@@ -30,25 +42,37 @@ export function logUsage(log: Logger, handle: WorkerHandle, { rss, loops }: Work
 }
 
 /** The supervisor's own line. */
-export function logSupervisorUsage(log: Logger, handles: readonly WorkerHandle[], uptimeMs: number): void {
+function logSupervisorUsage(log: Logger, handles: readonly WorkerHandle[], uptimeMs: number): void {
   const states = Object.groupBy(handles, ({ state }) => state);
   const counts = Object.fromEntries(Object.entries(states).map(([state, some]) => [state, some.length]));
   const figures = { uptime_s: Math.round(uptimeMs / 1000), rss_mib: toMib(residentBytes()), workers: counts };
   log.info(figures, 'Statistics of the supervisor');
 }
 
-export function logStacks(log: Logger, handle: WorkerHandle, loops: readonly LoopStack[]): void {
-  for (const { thread, frames, unknown, request = '' } of loops) {
-    const stack = unknown ?? (frames.length === 0 ? 'idle: no JavaScript is running' : frames.join('\n'));
-    log.info(
-      { worker: handle.number, thread, ...(request && { request }), stack },
-      `Stack of ${loopName(handle, thread)}`,
-    );
+function logStacks(log: Logger, handle: WorkerHandle, loops: readonly LoopStack[]): void {
+  for (const loop of loops) {
+    const { thread, request = '' } = loop;
+    const fields = { worker: handle.number, thread, ...(request && { request }), stack: stackText(loop) };
+    log.info(fields, `Stack of ${loopName(handle, thread)}`);
   }
+}
+
+function stackText({ frames, unknown }: LoopStack): string {
+  return unknown ?? (frames.length === 0 ? 'idle: no JavaScript is running' : frames.join('\n'));
+}
+
+/** All stacks of a worker in one text, for an error. */
+export function describeStacks(handle: WorkerHandle, loops: readonly LoopStack[]): string {
+  return loops.map((loop) => `${loopName(handle, loop.thread)}:\n${stackText(loop)}`).join('\n');
 }
 
 export function stopMessage(signal: string, seconds: number): string {
   return `${signal}: stopping, which takes at most ${seconds} s; INT or TERM once more forces it`;
+}
+
+/** The last line of the log: it tells a stop from a kill. Of a failed boot and of a check the last word has been said. */
+export function logStopped(log: Logger, code: number, uptimeMs: number): void {
+  log.info({ code }, `Stopped after ${Math.round(uptimeMs / 1000)} s, exit code ${code}`);
 }
 
 function loopName(handle: WorkerHandle, thread: number): string {

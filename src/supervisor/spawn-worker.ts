@@ -2,8 +2,8 @@
 import cluster, { type Worker } from 'node:cluster';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { FIRST_LISTENER_FD, type InheritedListener } from '../protocol.ts';
-import type { Listener } from './listener.ts';
+import type { Account } from './account.ts';
+import type { Inheritance } from './inheritance.ts';
 
 // The same ending as this file has: .ts in the checkout, .js in the package.
 const ENDING = import.meta.filename.slice(-3);
@@ -15,13 +15,18 @@ const CWD = process.cwd();
 /** In the checkout the app's `import 'tricorn'` must reach the sources (package.json, "exports"). */
 const CONDITIONS = ENDING === '.ts' ? ['--conditions=tricorn-source'] : [];
 
+export interface SpawnOptions extends Pick<Inheritance, 'fds'> {
+  /** Whose rights it gets; undefined: the supervisor's. */
+  readonly account?: Account | undefined;
+}
+
 /**
  * Forks one worker process.
  *
- * Its `stdio` has, after the IPC channel, the lifeline (LIFELINE_FD) and then every listener twice
- * (FIRST_LISTENER_FD ...): see InheritedListener.
+ * Its `stdio` has, after the IPC channel, the lifeline (LIFELINE_FD) and then the descriptors of the listeners
+ * (FIRST_LISTENER_FD ...).
  */
-export function spawnWorker(listeners: readonly Listener[]): Worker {
+export function spawnWorker({ fds, account }: SpawnOptions): Worker {
   cluster.setupPrimary({
     exec: ENTRY,
     // A folder that is swapped by a deploy must not keep the next worker from starting.
@@ -29,7 +34,8 @@ export function spawnWorker(listeners: readonly Listener[]): Worker {
     // SIGUSR1 means statistics here; Node would open its debugging port.
     execArgv: [...process.execArgv.filter(isNoDebugger), ...CONDITIONS, '--disable-sigusr1'],
     args: [],
-    stdio: ['inherit', 'inherit', 'inherit', 'ipc', 'pipe', ...listeners.flatMap(({ fd }) => [fd, fd])],
+    ...account,
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc', 'pipe', ...fds],
   });
   return cluster.fork({ NODE_OPTIONS: (process.env['NODE_OPTIONS'] ?? '').split(' ').filter(isNoDebugger).join(' ') });
 }
@@ -37,12 +43,4 @@ export function spawnWorker(listeners: readonly Listener[]): Worker {
 /** Workers would open debugging ports of their own, next to the supervisor's and maybe on the service's. */
 function isNoDebugger(option: string): boolean {
   return !option.startsWith('--inspect');
-}
-
-/** The descriptor numbers under which a worker finds what spawnWorker gave it. */
-export function inheritedListeners(listeners: readonly Listener[]): InheritedListener[] {
-  return listeners.map((_, index) => {
-    const claimFd = FIRST_LISTENER_FD + 2 * index;
-    return { claimFd, acceptFd: claimFd + 1 };
-  });
 }

@@ -30,12 +30,13 @@ export interface Exit {
 interface Events {
   state: [state: MemberState];
   fatal: [error: WireError];
-  usage: [usage: WorkerUsage];
-  stacks: [loops: readonly LoopStack[]];
+  /** It cannot go on, because its event loop is stuck or nobody caught an error; it drains or is killed. */
   stuck: [];
-  /** One of its event loops is killed: it was stuck in this request. */
-  killed: [request: string];
+  /** One of its event loops is about to be killed: it is stuck in this request. */
+  blame: [request: string];
   worn: [reason: string];
+  /** Threaded mode: whether it serves has changed, or a start of a thread failed while none is ready. */
+  threads: [failed: boolean];
 }
 
 export class WorkerHandle extends EventEmitter<Events> {
@@ -52,9 +53,14 @@ export class WorkerHandle extends EventEmitter<Events> {
   exit: Exit | undefined;
   /** The form of app that it said it serves. */
   form = '';
+  /** The log says already why it ends, or is about to. */
+  explained = false;
   readonly #worker: Worker;
   readonly #clock: () => number;
+  #stacks: PromiseWithResolvers<readonly LoopStack[]> | undefined;
+  #usage: PromiseWithResolvers<WorkerUsage | undefined> | undefined;
   #state: MemberState = 'starting';
+  #hasLoops = true;
 
   constructor(worker: Worker, boot: WorkerBoot, clock: () => number) {
     super();
@@ -78,6 +84,11 @@ export class WorkerHandle extends EventEmitter<Events> {
     return `worker ${this.number} (pid ${this.pid})`;
   }
 
+  /** Whether requests are answered by it; false also where none of its threads is ready. */
+  get serves(): boolean {
+    return this.#hasLoops && (this.#state === 'ready' || this.#state === 'retiring');
+  }
+
   send(message: ToWorker): void {
     // A worker that is just dying has no channel any more; its exit is on the way and says more.
     if (this.#worker.isConnected()) this.#worker.send(message, () => {});
@@ -97,12 +108,25 @@ export class WorkerHandle extends EventEmitter<Events> {
 
   /** The last step: the kernel ends it. */
   kill(): void {
-    if (this.#state !== 'exited') this.#worker.process.kill('SIGKILL');
+    if (this.#state === 'exited') return;
+    this.explained = true;
+    this.#worker.process.kill('SIGKILL');
   }
 
-  /** Answered by a `stacks` event, also while the worker's event loop is blocked. */
-  askStacks(): void {
-    this.#lifeline?.write(encodeLine({ type: 'stacks' }));
+  /** Answered also while the worker's event loop is blocked; with none where the worker ends before it has answered. */
+  askStacks(): Promise<readonly LoopStack[]> {
+    if (this.#state === 'exited') return Promise.resolve([]);
+    if (!this.#stacks) this.#lifeline?.write(encodeLine({ type: 'stacks' }));
+    this.#stacks ??= Promise.withResolvers();
+    return this.#stacks.promise;
+  }
+
+  /** Answered by its main event loop, once it turns; with nothing where the worker ends before it has answered. */
+  askUsage(): Promise<WorkerUsage | undefined> {
+    if (this.#state === 'exited') return Promise.resolve(undefined);
+    if (!this.#usage) this.send({ type: 'usage' });
+    this.#usage ??= Promise.withResolvers();
+    return this.#usage.promise;
   }
 
   get #lifeline(): Socket | undefined {
@@ -127,27 +151,52 @@ export class WorkerHandle extends EventEmitter<Events> {
   }
 
   #onLifeline(message: FromLifeline): void {
-    if (message.type === 'stacks') this.emit('stacks', message.loops);
+    if (message.type === 'stacks') this.#onStacks(message.loops);
     else if (message.type === 'worn') this.emit('worn', message.reason);
-    else if (message.type === 'killed') this.emit('killed', message.request);
+    else if (message.type === 'blame') this.emit('blame', message.request);
+    else if (message.type === 'killed') this.explained = true;
     else this.emit('stuck');
+  }
+
+  #onStacks(loops: readonly LoopStack[]): void {
+    this.#stacks?.resolve(loops);
+    this.#stacks = undefined;
+  }
+
+  #onUsage(usage?: WorkerUsage): void {
+    this.#usage?.resolve(usage);
+    this.#usage = undefined;
   }
 
   #onExit(code: number | null, signal: string | null): void {
     this.exit = { code, signal, expected: this.#state === 'draining' };
     this.#lifeline?.destroy();
+    this.#onStacks([]);
+    this.#onUsage();
     this.#enter('exited');
   }
 
   #onMessage(message: FromWorker): void {
-    if (message.type === 'fatal') this.emit('fatal', message.error);
-    else if (message.type === 'usage') this.emit('usage', message);
+    if (message.type === 'fatal') this.#onFatal(message.error);
+    else if (message.type === 'usage') this.#onUsage(message);
     else if (message.type === 'worn') this.emit('worn', message.reason);
+    else if (message.type === 'broken') this.emit('stuck');
+    else if (message.type === 'threads') this.#onThreads(message.ready, message.failed);
     else if (this.#state === 'starting') {
       this.form = message.form;
       this.readyAt = this.#clock();
       this.#enter('ready');
     }
+  }
+
+  #onFatal(error: WireError): void {
+    this.explained = true;
+    this.emit('fatal', error);
+  }
+
+  #onThreads(ready: boolean, failed: boolean): void {
+    this.#hasLoops = ready;
+    this.emit('threads', failed);
   }
 
   #enter(state: MemberState): void {

@@ -5,8 +5,8 @@
 import { EventEmitter } from 'node:events';
 import type { WireError } from '../errors.ts';
 import type { Logger } from '../log/supervisor-log.ts';
-import { Backoff } from '../roster/backoff.ts';
 import { isDrainable, plan, retire } from '../roster/plan.ts';
+import { Slots } from '../roster/slots.ts';
 import type { Exit, WorkerHandle } from './worker-handle.ts';
 
 /** How long a worker that is stopped while it boots has for its end, milliseconds. */
@@ -19,10 +19,14 @@ interface Events {
   /** It cannot boot and says why; it ends by itself. */
   fatal: [handle: WorkerHandle, error: WireError];
   gone: [handle: WorkerHandle, exit: Exit];
-  /** Its event loop is stuck; its monitor kills it, unless it drains in time. */
+  /** A start, of a worker or a thread, has ended before it was ready. */
+  failed: [];
+  /** One that did not serve does now. */
+  serving: [];
+  /** It cannot go on: it drains, or is killed by its monitor. */
   stuck: [handle: WorkerHandle];
-  /** One of its event loops is killed: it was stuck in this request. */
-  killed: [handle: WorkerHandle, request: string];
+  /** One of its event loops is about to be killed: it is stuck in this request. */
+  blame: [handle: WorkerHandle, request: string];
   /** It was not ready within boot_timeout. It still runs. */
   late: [handle: WorkerHandle];
 }
@@ -35,12 +39,6 @@ export interface WorkersOptions {
   readonly launch: (number: number) => WorkerHandle;
 }
 
-/** What is remembered about a worker's number, whoever holds it. */
-interface Slot {
-  readonly backoff: Backoff;
-  notBefore: number;
-}
-
 export class Workers extends EventEmitter<Events> {
   readonly #log: Logger;
   readonly #clock: () => number;
@@ -48,13 +46,14 @@ export class Workers extends EventEmitter<Events> {
   readonly #handles = new Set<WorkerHandle>();
   /** Workers that are to be recycled when the budget allows. */
   readonly #due = new Set<WorkerHandle>();
-  readonly #slots = new Map<number, Slot>();
+  readonly #slots: Slots;
 
   constructor({ log, clock, launch }: WorkersOptions) {
     super();
     this.#log = log;
     this.#clock = clock;
     this.#launch = launch;
+    this.#slots = new Slots({ clock, onDue: () => this.emit('change') });
   }
 
   [Symbol.iterator](): Iterator<WorkerHandle> {
@@ -69,14 +68,20 @@ export class Workers extends EventEmitter<Events> {
     return [...this.#handles].filter(({ state }) => state === 'ready' || state === 'retiring');
   }
 
+  /** Those by whom requests are answered now. */
+  get serving(): WorkerHandle[] {
+    return this.ready.filter(({ serves }) => serves);
+  }
+
   /** Buries the dead, and decides when their replacements may start. */
   reap(): void {
     for (const handle of this.#handles) {
       if (handle.exit === undefined) continue;
       this.#handles.delete(handle);
       this.#due.delete(handle);
-      if (!handle.exit.expected) this.#postpone(handle);
+      if (!handle.exit.expected) this.#slots.postpone(handle);
       this.emit('gone', handle, handle.exit);
+      if (!handle.exit.expected && handle.readyAt === undefined) this.emit('failed');
     }
   }
 
@@ -109,9 +114,8 @@ export class Workers extends EventEmitter<Events> {
 
   /** Starts those that are missing, as far as their numbers need not wait. */
   spawn(wanted: number): void {
-    const now = this.#clock();
     for (const number of plan(this.#handles, wanted).spawn) {
-      if (now >= this.#slot(number).notBefore) this.#start(number);
+      if (this.#slots.mayStart(number)) this.#start(number);
     }
   }
 
@@ -127,43 +131,51 @@ export class Workers extends EventEmitter<Events> {
     for (const handle of this.#handles) if (those(handle)) handle.kill();
   }
 
+  /** It cannot go on: it drains, and counts as dead. Its replacement starts at once, unless such things happen often. */
+  replace(handle: WorkerHandle, deadline: number): void {
+    if (!isDrainable(handle)) return;
+    this.#slots.postpone(handle);
+    handle.drain(deadline);
+  }
+
+  /** The next starts come slowly. */
+  slowDown(): void {
+    this.#slots.slowDown();
+  }
+
+  /** Nothing will be started any more. */
+  stop(): void {
+    this.#slots.stop();
+  }
+
   #start(number: number): void {
     const handle = this.#launch(number);
     this.#handles.add(handle);
     handle.on('state', (state) => {
-      if (state === 'ready') this.emit('ready', handle);
+      if (state === 'ready') this.#onReady(handle);
       this.emit('change');
     });
+    handle.on('threads', (failed) => this.#onThreads(handle, failed));
     handle.on('worn', (reason) => this.#onWorn(handle, reason));
     handle.on('stuck', () => this.emit('stuck', handle));
-    handle.on('killed', (request) => this.emit('killed', handle, request));
+    handle.on('blame', (request) => this.emit('blame', handle, request));
     handle.on('fatal', (error) => this.emit('fatal', handle, error));
     this.#log.debug({ worker: number, child: handle.pid }, `${handle.name} starts`);
+  }
+
+  #onReady(handle: WorkerHandle): void {
+    this.emit('ready', handle);
+    this.emit('serving');
+  }
+
+  #onThreads(handle: WorkerHandle, failed: boolean): void {
+    if (failed) this.emit('failed');
+    else if (handle.serves) this.emit('serving');
   }
 
   #onWorn(handle: WorkerHandle, reason: string): void {
     this.#log.info({ worker: handle.number, reason }, `${handle.name} is due to be recycled: ${reason}`);
     this.#due.add(handle);
     this.emit('change');
-  }
-
-  #postpone({ number, readyAt }: WorkerHandle): void {
-    const now = this.#clock();
-    const wait = this.#slot(number).backoff.next(readyAt === undefined ? 0 : now - readyAt);
-    this.#slot(number).notBefore = now + wait;
-    this.#changeAt(now + wait);
-  }
-
-  /** Timers count whole milliseconds from when their loop last turned: one that comes too early is set again. */
-  #changeAt(moment: number): void {
-    const left = moment - this.#clock();
-    if (left <= 0) this.emit('change');
-    else setTimeout(() => this.#changeAt(moment), Math.ceil(left)).unref();
-  }
-
-  #slot(number: number): Slot {
-    const slot = this.#slots.get(number) ?? { backoff: new Backoff(), notBefore: 0 };
-    this.#slots.set(number, slot);
-    return slot;
   }
 }

@@ -6,6 +6,7 @@
  * States: watching -> asked (a limit was exceeded) -> killed. A loop that beats again after it was asked is drained by
  * then, and ends by itself.
  */
+import { nameRequests } from '../log/requests.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { LoopStack } from '../protocol.ts';
 import type { Ledger, LedgerEntry } from '../worker/ledger.ts';
@@ -13,8 +14,6 @@ import { LoopWatch, type Verdict, type WatchLimits } from './loop-watch.ts';
 
 /** From ask to abort, milliseconds. */
 const ASK_MS = 1000;
-/** So many requests in flight are named in the log. */
-const NAMED = 20;
 
 export interface Watched {
   /** `worker 1`, `thread 2`: for the log. */
@@ -82,21 +81,14 @@ export class Watchdog {
   async #abort(beatsWhenAsked: number, silentMs: number): Promise<void> {
     const { name, ledger } = this.#watched;
     if (ledger.beats !== beatsWhenAsked) return;
-    const requests = ledger.entries().map(({ text, ageMs }) => `${text} (${seconds(ageMs)} s)`);
+    const requests = nameRequests(ledger.entries());
     const { frames, unknown, request = '' } = await this.#watched.stack();
     // That may take seconds where no JavaScript runs: one that turned meanwhile drains, and keeps its requests.
     if (ledger.beats !== beatsWhenAsked) return;
     this.stop();
     const stack = unknown ?? (frames.join('\n') || 'no JavaScript is running');
-    const more = requests.length > NAMED ? { more_requests: requests.length - NAMED } : {};
     this.#log.error(
-      {
-        silent_s: seconds(silentMs + ASK_MS),
-        ...(request && { request }),
-        requests: requests.slice(0, NAMED),
-        ...more,
-        stack,
-      },
+      { silent_s: seconds(silentMs + ASK_MS), ...(request && { request }), ...requests, stack },
       `${name}: its event loop is stuck and is killed`,
     );
     this.#state = 'killed';

@@ -1,5 +1,6 @@
 /** What serves connections inside a worker process: one event loop, or a pool of threads. */
 import type { Socket } from 'node:net';
+import type { RequestInFlight } from '../log/requests.ts';
 import type { LoopUsage, Poison } from '../protocol.ts';
 
 export interface Engine {
@@ -12,11 +13,15 @@ export interface Engine {
   /** Runs the app's start hooks. @throws TricornError TRC_APP_* */
   start(): Promise<void>;
   accept(socket: Socket): void;
+  /** Connections may come: whatever the engine accepts itself, it accepts from now on. */
+  serve(): void;
   /** Finishes what is there, at most graceful_timeout, then runs the stop hooks. */
   drain(): Promise<void>;
   usage(): Promise<LoopUsage[]>;
   /** Answers 503 to a route that has killed event loops. */
   refuseRoute(poison: Poison): void;
+  /** The requests in flight, of all loops, the oldest first. */
+  inflight(): RequestInFlight[];
   /** How many threads there should be from now on; nothing where there are none. */
   resize(threads: number): void;
 }

@@ -1,8 +1,12 @@
-/** What every worker process and thread does about errors that nobody caught, and about the terminal's signals. */
+/** What every worker process and thread does about its ends that nobody ordered, and about the terminal's signals. */
+import { isMainThread } from 'node:worker_threads';
 import type { Log } from '../log/open-log.ts';
+import { nameRequests, type RequestInFlight } from '../log/requests.ts';
 
 /** Signals that a terminal or a service manager sends to the whole group: the supervisor answers for all. */
 const LEFT_TO_THE_SUPERVISOR = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGTTIN', 'SIGTTOU'] as const;
+/** So many further errors are logged: one that a timer throws again and again must not fill the disk. */
+const BRIEFLY = 10;
 
 export function leaveSignalsToSupervisor(): void {
   for (const signal of LEFT_TO_THE_SUPERVISOR) process.on(signal, () => {});
@@ -10,21 +14,76 @@ export function leaveSignalsToSupervisor(): void {
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => {});
 }
 
-/**
- * Ends this process or thread with code 1 when an error was caught by nobody. An app that listens itself for
- * uncaughtException has taken that decision over, as it would have without Tricorn.
- *
- * @param onError told first; the log has not been written to
- */
-export function endOnUncaught(onError: (error: unknown) => void): void {
-  process.on('uncaughtException', (error) => {
-    if (process.listenerCount('uncaughtException') > 1) return;
-    onError(error);
+let isLeaving = false;
+
+/** The only way in which Tricorn itself ends a worker process or thread: any other exit is the app's. */
+export function leave(log: Log, code: number): never {
+  isLeaving = true;
+  log.close();
+  process.exit(code);
+}
+
+type InFlight = () => readonly RequestInFlight[];
+
+/** Says where the app ended the process or thread by process.exit(), and what was in flight. */
+export function reportExit(log: Log, inflight: InFlight): void {
+  process.on('exit', (code) => {
+    // node:cluster exits by itself when the supervisor is gone.
+    if (isLeaving || (isMainThread && !process.connected)) return;
+    const stack = callerOfExit(new Error('here').stack);
+    log.log.fatal({ code, stack, ...nameRequests(inflight()) }, `process.exit(${code}) was called`);
+    log.flushSync();
   });
 }
 
-export function logAndExit(log: Log, error: unknown): never {
-  log.log.fatal({ err: error }, 'Uncaught error');
-  log.flushSync();
-  process.exit(1);
+/** The frames below process.exit(), which calls the listeners while its caller is still there. */
+function callerOfExit(stack = ''): string | undefined {
+  const lines = stack.split('\n');
+  const exit = lines.findIndex((line) => line.includes('at process.exit '));
+  return exit < 0 ? undefined : lines.slice(exit + 1).join('\n');
+}
+
+/**
+ * Takes errors that nobody caught. An app that listens itself for uncaughtException has taken that decision over, as it
+ * would have without Tricorn.
+ */
+export function onUncaught(handle: (error: unknown) => void): void {
+  process.on('uncaughtException', (error) => {
+    if (process.listenerCount('uncaughtException') > 1) return;
+    try {
+      handle(error);
+    } catch {
+      // No memory or no stack left even for that.
+      isLeaving = true;
+      process.exit(1);
+    }
+  });
+}
+
+/** Logs uncaught errors: the first whole, with the requests in flight, those that follow while it drains briefly. */
+export class UncaughtLog {
+  readonly #log: Log;
+  readonly #inflight: InFlight;
+  #seen = 0;
+
+  constructor(log: Log, inflight: InFlight) {
+    this.#log = log;
+    this.#inflight = inflight;
+  }
+
+  get any(): boolean {
+    return this.#seen > 0;
+  }
+
+  add(error: unknown): void {
+    this.#seen += 1;
+    const { log, flushSync } = this.#log;
+    if (this.#seen === 1) {
+      log.fatal({ err: error, ...nameRequests(this.#inflight()) }, 'Uncaught error');
+      flushSync();
+    } else if (this.#seen <= BRIEFLY) {
+      const more = this.#seen === BRIEFLY ? '; more are not logged' : '';
+      log.warn({ error: String(error) }, `Uncaught error while draining${more}`);
+    }
+  }
 }

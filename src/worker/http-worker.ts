@@ -12,11 +12,12 @@ import type { Server } from 'node:net';
 import { toWireError, TricornError } from '../errors.ts';
 import { residentBytes } from '../limits/resident.ts';
 import type { Log } from '../log/open-log.ts';
+import type { RequestInFlight } from '../log/requests.ts';
 import type { FromWorker, ToWorker, WorkerBoot } from '../protocol.ts';
 import { bindError } from '../supervisor/listener.ts';
-import { accept, claimPort } from './acceptor.ts';
+import { accept, claim } from './acceptor.ts';
 import type { Engine } from './engine.ts';
-import { endOnUncaught, logAndExit } from './guard.ts';
+import { leave, onUncaught, reportExit, UncaughtLog } from './guard.ts';
 
 type State = 'loading' | 'starting' | 'serving' | 'draining';
 
@@ -24,6 +25,7 @@ export class HttpWorker {
   readonly #boot: WorkerBoot;
   readonly #log: Log;
   readonly #loadEngine: () => Promise<Engine>;
+  readonly #uncaught: UncaughtLog;
   #state: State = 'loading';
   #drainIsDue = false;
   #acceptors: Server[] = [];
@@ -36,12 +38,13 @@ export class HttpWorker {
     this.#boot = boot;
     this.#log = log;
     this.#loadEngine = loadEngine;
+    this.#uncaught = new UncaughtLog(log, () => this.#inflight());
   }
 
   /** Listens for orders from its first, synchronous step on: none is lost. */
   async run(): Promise<void> {
     process.on('message', (message: ToWorker) => this.#onMessage(message));
-    endOnUncaught((error) => this.#onUncaught(error));
+    onUncaught((error) => this.#onUncaught(error));
     try {
       await this.#claim();
       this.#loaded = await this.#loadEngine();
@@ -63,20 +66,28 @@ export class HttpWorker {
 
   async #claim(): Promise<void> {
     const { listeners, config } = this.#boot;
-    try {
-      for (const listener of listeners) await claimPort(listener, config.backlog);
-    } catch (error) {
-      throw bindError(error as NodeJS.ErrnoException, `${config.http_interface}:${config.http_port}`);
+    for (const listener of listeners) {
+      try {
+        await claim(listener, config.backlog);
+      } catch (error) {
+        throw bindError(error as NodeJS.ErrnoException, listener.shown);
+      }
     }
   }
 
   async #serve(): Promise<void> {
     const { listeners, config } = this.#boot;
     this.#state = 'serving';
-    for (const listener of listeners) {
+    reportExit(this.#log, () => this.#inflight());
+    const { handsOn } = this.#engine;
+    for (const { kind, acceptFds } of listeners) {
+      const [fd] = acceptFds;
+      // What cannot be handed on is accepted by the threads themselves.
+      if (fd === undefined || (handsOn && kind === 'unix')) continue;
       const take = this.#engine.accept.bind(this.#engine);
-      this.#acceptors.push(await accept(listener, config.backlog, take, this.#engine.handsOn));
+      this.#acceptors.push(await accept({ kind, fd }, config.backlog, take, handsOn));
     }
+    this.#engine.serve();
     tell({ type: 'ready', form: this.#engine.form });
   }
 
@@ -93,7 +104,7 @@ export class HttpWorker {
   }
 
   #onDrain(): void {
-    if (this.#state === 'loading') this.#exit(0);
+    if (this.#state === 'loading') leave(this.#log, 0);
     else if (this.#state === 'serving') void this.#drain();
     else this.#drainIsDue = true;
   }
@@ -107,7 +118,7 @@ export class HttpWorker {
     } catch (error) {
       this.#log.log.error({ err: error }, 'The drain met an error');
     }
-    this.#exit(0);
+    leave(this.#log, this.#uncaught.any ? 1 : 0);
   }
 
   async #tellUsage(): Promise<void> {
@@ -115,22 +126,26 @@ export class HttpWorker {
     tell({ type: 'usage', rss: residentBytes(), loops: await this.#engine.usage() });
   }
 
+  /** One that serves finishes what is in flight elsewhere; its replacement starts at once. */
   #onUncaught(error: unknown): void {
-    const booting = this.#state === 'loading' || this.#state === 'starting';
-    if (!booting) logAndExit(this.#log, error);
-    this.#failBoot(new TricornError('TRC_APP_BOOT', { app: this.#boot.config.app }, { cause: error }));
+    if (this.#state === 'loading' || this.#state === 'starting') {
+      return this.#failBoot(new TricornError('TRC_APP_BOOT', { app: this.#boot.config.app }, { cause: error }));
+    }
+    this.#uncaught.add(error);
+    if (this.#state === 'draining') return;
+    tell({ type: 'broken' });
+    void this.#drain();
+  }
+
+  #inflight(): RequestInFlight[] {
+    return this.#loaded?.inflight() ?? [];
   }
 
   /** The supervisor logs it: once, however many workers fail alike. */
   #failBoot(error: unknown): void {
     const wire = toWireError(error);
     // Sent before the channel goes down with the process.
-    tell({ type: 'fatal', error: wire }, () => this.#exit(wire.exitCode));
-  }
-
-  #exit(code: number): void {
-    this.#log.close();
-    process.exit(code);
+    tell({ type: 'fatal', error: wire }, () => leave(this.#log, wire.exitCode));
   }
 }
 

@@ -1,4 +1,5 @@
 /** Entry of every worker process. The supervisor's first message says what it is to be. */
+import { toWireError } from '../errors.ts';
 import { openLog, type Log } from '../log/open-log.ts';
 import type { WorkerBoot } from '../protocol.ts';
 import type { Engine } from './engine.ts';
@@ -10,8 +11,14 @@ leaveSignalsToSupervisor();
 process.once('message', (boot: WorkerBoot) => {
   const { role, worker, generation, config } = boot;
   process.title = `tricorn: ${role} worker ${worker} (generation ${generation}) ${config.app}`;
-  const log = openLog(config, { role, worker, generation });
-  void new HttpWorker(boot, log, () => loadEngine(boot, log)).run();
+  try {
+    const log = openLog(config, { role, worker, generation });
+    void new HttpWorker(boot, log, () => loadEngine(boot, log)).run();
+  } catch (error) {
+    // The supervisor could open the logfile, this worker's user cannot.
+    const wire = toWireError(error);
+    tell({ type: 'fatal', error: wire }, () => process.exit(wire.exitCode));
+  }
 });
 
 /** Loaded only where needed: the main thread of a threaded worker never touches the app or its framework. */

@@ -2,7 +2,7 @@
  * Entry of the monitor thread: in prefork and evented mode it watches the main thread of its worker process from
  * outside. It never runs app code.
  */
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { guardMemory } from '../limits/memory-guard.ts';
 import { memoryLimits } from '../limits/wear.ts';
 import { openSupervisorLog } from '../log/supervisor-log.ts';
@@ -31,7 +31,7 @@ const watchdog = new Watchdog(
     cpuMs: mainThreadCpuMs,
     ask: () => lifeline.tell({ type: 'stuck' }),
     stack: () => mainThreadStack(true),
-    blame: (request) => lifeline.tell({ type: 'killed', request }),
+    blame: (request) => lifeline.tell({ type: 'blame', request }),
     kill: killProcess,
   },
   watchLimits(config, role),
@@ -45,7 +45,12 @@ guardMemory(
   log,
 );
 
+// All its modules are loaded: that may need a descriptor, and clients can take the last one as soon as they are let in.
+parentPort?.postMessage('watching');
+
 function killProcess(): void {
+  // Read from the channel before the death is seen, so that it is known for a kill.
+  lifeline.tell({ type: 'killed' });
   flushSync();
   process.kill(process.pid, 'SIGKILL');
 }

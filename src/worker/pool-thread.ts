@@ -20,10 +20,11 @@ const MIN_HEAP_MB = 32;
 interface Events {
   ready: [];
   worn: [reason: string];
+  /** Nobody caught an error in it: it is logged; what is in flight can still finish. */
+  broken: [];
   fatal: [error: WireError];
   usage: [usage: LoopUsage];
-  /** Uncaught where the thread could not log it itself, such as its heap's end. */
-  uncaught: [error: unknown];
+  failure: [error: Error];
   exit: [code: number, expected: boolean];
 }
 
@@ -41,6 +42,8 @@ export class PoolThread extends EventEmitter<Events> {
   form = '';
   /** performance.now() of its ready. */
   readyAt: number | undefined;
+  /** Uncaught where the thread could not log it itself, such as its heap's end. */
+  failure: Error | undefined;
   static #started = 0;
   readonly #worker: Worker;
   #state: MemberState = 'starting';
@@ -53,7 +56,7 @@ export class PoolThread extends EventEmitter<Events> {
     this.label = `tricorn thread ${boot.thread} (start ${PoolThread.#started})`;
     this.#worker = new Worker(ENTRY, { workerData, name: this.label, resourceLimits: resourceLimits(boot.config) });
     this.#worker.on('message', (message: FromThread) => this.#onMessage(message));
-    this.#worker.on('error', (error) => this.emit('uncaught', error));
+    this.#worker.on('error', (error) => this.#onFailure(error));
     this.#worker.on('exit', (code) => this.#onExit(code));
   }
 
@@ -102,7 +105,8 @@ export class PoolThread extends EventEmitter<Events> {
   }
 
   #onMessage(message: FromThread): void {
-    if (message.type === 'worn') this.emit('worn', message.reason);
+    if (message.type === 'broken') this.emit('broken');
+    else if (message.type === 'worn') this.emit('worn', message.reason);
     else if (message.type === 'usage') this.emit('usage', message.usage);
     else if (message.type === 'fatal') this.emit('fatal', message.error);
     else if (this.#state === 'starting') {
@@ -111,6 +115,11 @@ export class PoolThread extends EventEmitter<Events> {
       this.#state = transition(this.name, this.#state, 'ready');
       this.emit('ready');
     }
+  }
+
+  #onFailure(error: unknown): void {
+    this.failure = error instanceof Error ? error : new Error(String(error));
+    this.emit('failure', this.failure);
   }
 
   #onExit(code: number): void {

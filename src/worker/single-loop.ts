@@ -3,11 +3,13 @@ import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Log } from '../log/open-log.ts';
+import type { RequestInFlight } from '../log/requests.ts';
 import type { LoopUsage, Poison, WorkerBoot } from '../protocol.ts';
 import { startBeating } from '../watchdog/beat.ts';
 import { watchLimits } from '../watchdog/limits.ts';
 import { AppLoop } from './app-loop.ts';
-import { Ledger } from './ledger.ts';
+import { openLedger } from './flight-recorder.ts';
+import type { Ledger } from './ledger.ts';
 import type { MonitorBoot } from './monitor.ts';
 import type { Engine } from './engine.ts';
 
@@ -17,18 +19,22 @@ export class SingleLoop implements Engine {
   readonly handsOn = false;
   readonly #boot: WorkerBoot;
   readonly #log: Log;
-  readonly #ledger: Ledger = new Ledger();
+  readonly #ledger: Ledger;
   readonly #onWorn: (reason: string) => void;
+  readonly #isWatched: Promise<unknown>;
   #loop: AppLoop | undefined;
 
   constructor(boot: WorkerBoot, log: Log, onWorn: (reason: string) => void) {
     this.#onWorn = onWorn;
     this.#boot = boot;
     this.#log = log;
+    this.#ledger = openLedger(boot.recorder);
     startBeating(this.#ledger, watchLimits(boot.config, boot.role));
     // Before the app is loaded: a boot that blocks, too, can be looked into.
     const workerData: MonitorBoot = { boot, ledger: this.#ledger.buffer };
-    new Worker(MONITOR, { name: 'tricorn monitor', workerData }).unref();
+    const monitor = new Worker(MONITOR, { name: 'tricorn monitor', workerData });
+    monitor.unref();
+    this.#isWatched = new Promise((resolve) => monitor.once('message', resolve));
   }
 
   get form(): string {
@@ -45,8 +51,9 @@ export class SingleLoop implements Engine {
     });
   }
 
-  start(): Promise<void> {
-    return this.#running.start();
+  async start(): Promise<void> {
+    await this.#isWatched;
+    await this.#running.start();
   }
 
   accept(socket: Socket): void {
@@ -66,7 +73,13 @@ export class SingleLoop implements Engine {
     this.#loop?.refuseRoute(poison);
   }
 
+  inflight(): RequestInFlight[] {
+    return this.#ledger.entries();
+  }
+
   resize(): void {}
+
+  serve(): void {}
 
   get #running(): AppLoop {
     if (!this.#loop) throw new Error('the app is not loaded');

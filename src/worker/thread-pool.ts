@@ -6,15 +6,20 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { logError, RemoteError, TricornError, type WireError } from '../errors.ts';
 import type { Log } from '../log/open-log.ts';
+import { nameRequests, type RequestInFlight } from '../log/requests.ts';
 import { guardMemory } from '../limits/memory-guard.ts';
 import { memoryLimits } from '../limits/wear.ts';
 import type { LoopStack, LoopUsage, Poison, WorkerBoot } from '../protocol.ts';
-import { Backoff } from '../roster/backoff.ts';
+import { CrashLoop } from '../roster/crash-loop.ts';
 import { isDrainable, plan, retire } from '../roster/plan.ts';
+import { Slots } from '../roster/slots.ts';
 import { watchLimits } from '../watchdog/limits.ts';
 import { Watchdog, type Watched } from '../watchdog/watchdog.ts';
+import { Descriptors } from './descriptors.ts';
 import type { Engine } from './engine.ts';
+import { tell } from './http-worker.ts';
 import { leastBusy } from './least-busy.ts';
+import { FlightRegions } from './flight-recorder.ts';
 import { holdLifeline, type Lifeline } from './lifeline.ts';
 import { PoolThread } from './pool-thread.ts';
 import { threadStacks } from './stacks.ts';
@@ -31,8 +36,7 @@ export class ThreadPool implements Engine {
   readonly #boot: WorkerBoot;
   readonly #log: Log;
   readonly #threads = new Set<PoolThread>();
-  readonly #backoffs = new Map<number, Backoff>();
-  readonly #notBefore = new Map<number, number>();
+  readonly #slots = new Slots({ clock: () => performance.now(), onDue: () => this.#tend() });
   /** Threads that are to be recycled when the budget allows. */
   readonly #due = new Set<PoolThread>();
   /** Connections that came while no thread was ready. */
@@ -40,16 +44,29 @@ export class ThreadPool implements Engine {
   /** For threads that start later: what they, too, have to refuse, and until when. */
   readonly #poison = new Map<string, number>();
   readonly #lifeline: Lifeline;
+  readonly #regions: FlightRegions;
+  /** What the threads themselves accept on. */
+  readonly #descriptors: Descriptors;
+  readonly #tellWorn: (reason: string) => void;
   #wanted: number;
+  readonly #crashLoop: CrashLoop;
+  /** What the supervisor knows: whether a thread is ready. */
+  #told = true;
   #booted = false;
+  #serving = false;
   #draining = false;
 
   constructor(boot: WorkerBoot, log: Log, onWorn: (reason: string) => void) {
     this.#boot = boot;
     this.#log = log;
     this.#wanted = boot.threads;
+    this.#crashLoop = new CrashLoop({ limit: boot.config.crash_loop_limit, clock: () => performance.now() });
+    this.#regions = new FlightRegions(boot.recorder);
     this.#lifeline = holdLifeline(() => this.#stacks());
+    this.#descriptors = new Descriptors(boot.listeners);
+    this.#tellWorn = onWorn;
     const kill = (): void => {
+      this.#lifeline.tell({ type: 'killed' });
       log.flushSync();
       process.kill(process.pid, 'SIGKILL');
     };
@@ -76,11 +93,19 @@ export class ThreadPool implements Engine {
     else this.#waiting.push(socket);
   }
 
+  serve(): void {
+    this.#serving = true;
+    for (const thread of this.#ready()) this.#letAccept(thread);
+  }
+
   async drain(): Promise<void> {
+    this.#serving = false;
+    this.#descriptors.close();
     // What waits for a thread must get one before all of them go.
     if (this.#waiting.length > 0 && this.#threads.size === 0) this.#spawn(1);
     while (this.#waiting.length > 0 && this.#threads.size > 0) await this.#firstReady();
     this.#draining = true;
+    this.#slots.stop();
     const exits = [...this.#threads].map((thread) => once(thread, 'exit'));
     for (const thread of this.#threads) if (isDrainable(thread)) this.#drainOne(thread);
     await Promise.all(exits);
@@ -100,7 +125,8 @@ export class ThreadPool implements Engine {
     }
     const { spawn, drain } = plan(this.#threads, this.#wanted);
     for (const thread of drain) this.#drainOne(thread);
-    for (const number of spawn) if (performance.now() >= (this.#notBefore.get(number) ?? 0)) this.#spawn(number);
+    for (const number of spawn) if (this.#slots.mayStart(number)) this.#spawn(number);
+    this.#tellReadiness(false);
   }
 
   #onWorn(thread: PoolThread, reason: string): void {
@@ -118,12 +144,18 @@ export class ThreadPool implements Engine {
     return Promise.all([...this.#threads].map(usageOf));
   }
 
+  inflight(): RequestInFlight[] {
+    return [...this.#threads].flatMap(({ ledger }) => ledger.entries()).toSorted((a, b) => b.ageMs - a.ageMs);
+  }
+
   #ready(): PoolThread[] {
     return [...this.#threads].filter(({ state }) => state === 'ready' || state === 'retiring');
   }
 
   #spawn(number: number): void {
-    const thread = new PoolThread({ ...this.#boot, thread: number });
+    const recorder = this.#regions.take();
+    const thread = new PoolThread({ ...this.#boot, thread: number, ...(recorder && { recorder }) });
+    thread.on('exit', () => this.#regions.release(recorder));
     this.#threads.add(thread);
     const watchdog = new Watchdog(
       this.#watched(thread),
@@ -134,7 +166,7 @@ export class ThreadPool implements Engine {
     thread.on('exit', () => watchdog.stop());
     thread.on('ready', () => this.#onReady(thread));
     thread.on('worn', (reason) => this.#onWorn(thread, reason));
-    thread.on('uncaught', (error) => this.#log.log.fatal({ err: error, thread: number }, 'Uncaught error'));
+    thread.on('broken', () => this.#replace(thread));
     thread.on('exit', (code, expected) => this.#onExit(thread, code, expected));
     // While booting the whole worker fails with it, and the supervisor says why.
     thread.on('fatal', (error) => this.#booted && logError(this.#log.log, error, `${thread.name}: `));
@@ -145,15 +177,20 @@ export class ThreadPool implements Engine {
       name: thread.name,
       ledger: thread.ledger,
       cpuMs: () => thread.cpuMs(),
-      // Draining, it counts no longer: its replacement starts at once.
-      ask: () => {
-        if (isDrainable(thread)) this.#drainOne(thread);
-        this.#tend();
-      },
+      ask: () => this.#replace(thread),
       stack: async () => (await threadStacks(() => {}, thread.label)).get(thread.label) ?? NO_STACK,
-      blame: (request) => this.#lifeline.tell({ type: 'killed', request }),
+      blame: (request) => this.#lifeline.tell({ type: 'blame', request }),
       kill: () => thread.kill(),
     };
+  }
+
+  /** It cannot go on: it drains, and counts as dead. Its replacement starts at once, unless such things happen often. */
+  #replace(thread: PoolThread): void {
+    if (isDrainable(thread)) {
+      this.#slots.postpone(thread);
+      this.#drainOne(thread);
+    }
+    this.#tend();
   }
 
   #onReady(thread: PoolThread): void {
@@ -166,22 +203,50 @@ export class ThreadPool implements Engine {
     // At boot the supervisor speaks for all.
     if (this.#booted) this.#log.log.info({ thread: number }, `${name} is ready`);
     for (const socket of this.#waiting.splice(0)) this.accept(socket);
+    if (this.#serving) this.#letAccept(thread);
     if (this.#booted) this.#tend();
+  }
+
+  #letAccept(thread: PoolThread): void {
+    const { spent } = this.#descriptors;
+    const on = this.#descriptors.take();
+    if (on.length > 0) thread.send({ type: 'listen', on });
+    if (spent !== undefined) this.#tellWorn(`no descriptor of ${spent} is left for ${thread.name}`);
   }
 
   #onExit(thread: PoolThread, code: number, expected: boolean): void {
     this.#threads.delete(thread);
     this.#due.delete(thread);
-    if (expected && !this.#draining) this.#tend();
-    if (expected && !this.#draining) this.#log.log.info({ thread: thread.number }, `${thread.name} has ended`);
-    if (expected || this.#draining || !this.#booted) return;
-    const { number, readyAt } = thread;
-    const backoff = this.#backoffs.get(number) ?? new Backoff();
-    this.#backoffs.set(number, backoff);
-    const wait = backoff.next(readyAt === undefined ? 0 : performance.now() - readyAt);
-    this.#notBefore.set(number, performance.now() + wait);
-    setTimeout(() => this.#tend(), wait + 1);
-    this.#log.log.error({ thread: number, code }, `${thread.name} died: exit code ${code}; it is replaced`);
+    // At boot and in the drain of all, somebody waits for it and knows what it means.
+    if (this.#draining || !this.#booted) return;
+    if (!expected) this.#slots.postpone(thread);
+    if (!expected && thread.readyAt === undefined) this.#onStartFailed();
+    this.#reportEnd(thread, code, expected);
+    this.#tend();
+  }
+
+  /** The supervisor counts with the same rule, and says so; here only the pace changes. */
+  #onStartFailed(): void {
+    const others = this.#ready().length > 0;
+    if (this.#crashLoop.failed(others)) this.#slots.slowDown();
+    if (!others) this.#tellReadiness(true);
+  }
+
+  #tellReadiness(failed: boolean): void {
+    const ready = this.#ready().length > 0;
+    if (ready) this.#crashLoop.ready();
+    if (ready !== this.#told || failed) tell({ type: 'threads', ready, failed });
+    this.#told = ready;
+  }
+
+  /** What the thread could not say itself, such as its heap's end, is said for it; its ledger is still there. */
+  #reportEnd({ name, number, failure, ledger }: PoolThread, code: number, expected: boolean): void {
+    const how = failure ? `died: ${failure.message}` : `died: exit code ${code}`;
+    if (failure) {
+      const fields = { err: failure, thread: number, ...nameRequests(ledger.entries()) };
+      this.#log.log.fatal(fields, `${name} ${how}; it is replaced`);
+    } else if (expected) this.#log.log.info({ thread: number, code }, `${name} has ended`);
+    else this.#log.log.warn({ thread: number, code }, `${name} ${how}; it is replaced`);
   }
 
   #drainOne(thread: PoolThread): void {
@@ -215,7 +280,7 @@ function readiness(thread: PoolThread, app: string): Promise<void> {
   const failed = (cause: unknown): void => reject(new TricornError('TRC_APP_BOOT', { app }, { cause }));
   thread.once('ready', resolve);
   thread.once('fatal', (error: WireError) => reject(new RemoteError(error)));
-  thread.once('uncaught', failed);
+  thread.once('failure', failed);
   thread.once('exit', (code, expected) => {
     // One that was told to go while the boot still ran is not missed.
     if (expected) resolve();

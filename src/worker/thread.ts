@@ -2,16 +2,17 @@
  * Entry of a thread of a threaded worker: one event loop that serves the app. Messages to it are orders, and the
  * connections that the main thread accepted; what they mean in each state is as in http-worker.ts.
  */
-import { Socket } from 'node:net';
+import { Socket, type Server } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { toWireError, TricornError } from '../errors.ts';
 import { openLog } from '../log/open-log.ts';
 import { startBeating } from '../watchdog/beat.ts';
 import { watchLimits } from '../watchdog/limits.ts';
-import type { FromThread, ToThread } from '../protocol.ts';
+import type { AcceptFrom, FromThread, ToThread } from '../protocol.ts';
+import { accept } from './acceptor.ts';
 import { AppLoop } from './app-loop.ts';
-import { Ledger } from './ledger.ts';
-import { endOnUncaught, logAndExit } from './guard.ts';
+import { openLedger } from './flight-recorder.ts';
+import { leave, onUncaught, reportExit, UncaughtLog } from './guard.ts';
 import type { ThreadBoot } from './pool-thread.ts';
 
 if (!parentPort) throw new Error('thread.ts is started by a threaded worker');
@@ -19,23 +20,30 @@ const port = parentPort;
 const { boot, ledger: buffer } = workerData as ThreadBoot;
 const { role, worker, thread, generation, config } = boot;
 const log = openLog(config, { role, worker, thread, generation });
-const ledger = new Ledger(buffer);
+const ledger = openLedger(boot.recorder, buffer);
+const uncaught = new UncaughtLog(log, () => ledger.entries());
 startBeating(ledger, watchLimits(config, role));
 
 let loaded: AppLoop | undefined;
 let serving: AppLoop | undefined;
+/** Of unix sockets, whose connections cannot be handed over. */
+const acceptors: Server[] = [];
 let drainIsDue = false;
+let draining = false;
 
 port.on('message', (message: ToThread | Socket) => {
   if (message instanceof Socket) serving?.accept(message);
   else if (message.type === 'usage') void tellUsage();
   else if (message.type === 'drain') onDrain();
   else if (message.type === 'poison') loaded?.refuseRoute(message);
+  else if (message.type === 'listen') void listen(message.on);
 });
 
-endOnUncaught((error) => {
-  if (serving) logAndExit(log, error);
-  failBoot(new TricornError('TRC_APP_BOOT', { app: config.app }, { cause: error }));
+onUncaught((error) => {
+  if (!serving) return failBoot(new TricornError('TRC_APP_BOOT', { app: config.app }, { cause: error }));
+  // The order to drain comes back after all connections that are on their way.
+  if (!uncaught.any) tell({ type: 'broken' });
+  uncaught.add(error);
 });
 
 try {
@@ -49,6 +57,7 @@ try {
   loaded = loop;
   await loop.start();
   serving = loop;
+  reportExit(log, () => ledger.entries());
   tell({ type: 'ready', form: loop.form });
   if (drainIsDue) await drain(loop);
 } catch (error) {
@@ -60,14 +69,28 @@ function onDrain(): void {
   else drainIsDue = true;
 }
 
+async function listen(on: readonly AcceptFrom[]): Promise<void> {
+  for (const from of on) {
+    const acceptor = await accept(from, config.backlog, takeOver, false);
+    if (draining) acceptor.close();
+    else acceptors.push(acceptor);
+  }
+}
+
+function takeOver(socket: Socket): void {
+  ledger.connectionBegins();
+  serving?.accept(socket);
+}
+
 async function drain(loop: AppLoop): Promise<void> {
+  draining = true;
+  for (const acceptor of acceptors) acceptor.close();
   try {
     await loop.drain();
   } catch (error) {
     log.log.error({ err: error }, 'The drain met an error');
   }
-  log.close();
-  process.exit(0);
+  leave(log, uncaught.any ? 1 : 0);
 }
 
 async function tellUsage(): Promise<void> {
@@ -77,8 +100,7 @@ async function tellUsage(): Promise<void> {
 function failBoot(error: unknown): void {
   const wire = toWireError(error);
   tell({ type: 'fatal', error: wire });
-  log.close();
-  process.exit(wire.exitCode);
+  leave(log, wire.exitCode);
 }
 
 function tell(message: FromThread): void {

@@ -40,19 +40,19 @@ t.test('is not written where the port is in use', async (t) => {
   t.notOk(existsSync(pidfile));
 });
 
-t.test('that names a live process is left alone: exit code 4', async (t) => {
+t.test('whose number belongs to another program by now is taken over', async (t) => {
   const pidfile = pathOf(t);
+  // The test itself lives, and is no supervisor.
   writeFileSync(pidfile, `${process.pid}\n`);
-  const server = new Tricorn(t, [lab, ...local, `--pidfile=${pidfile}`]);
-  t.strictSame(await server.ended, [4, null]);
-  t.match(server.lines, [{ code: 'TRC_PIDFILE', msg: new RegExp(`names process ${process.pid}, which is alive`) }]);
-  t.equal(read(pidfile), `${process.pid}\n`);
+  await servesUnder(t, pidfile);
 });
 
 t.test('of a service that runs keeps a second one from starting, which does it no harm', async (t) => {
   const pidfile = pathOf(t);
   const first = await startTricorn(t, lab, ['--evented', `--pidfile=${pidfile}`]);
-  t.strictSame(await new Tricorn(t, [lab, ...local, `--pidfile=${pidfile}`]).ended, [4, null]);
+  const second = new Tricorn(t, [lab, ...local, `--pidfile=${pidfile}`]);
+  t.strictSame(await second.ended, [4, null]);
+  t.match(second.lines, [{ code: 'TRC_PIDFILE', msg: new RegExp(`names process ${first.pid}, which is alive`) }]);
   t.equal(read(pidfile), `${first.pid}\n`);
   t.equal((await get(`${first.url}/who`)).status, 200);
 });

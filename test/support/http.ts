@@ -76,6 +76,11 @@ export class HeldRequest {
     return readAnswer(await this.#response);
   }
 
+  /** Cuts the connection. */
+  abandon(): void {
+    this.#request.destroy();
+  }
+
   /** Rejects as soon as the connection is cut. */
   async untilCut(): Promise<never> {
     await readAnswer(await this.#response);

@@ -1,5 +1,6 @@
 /** Ini files for a test's own folder. */
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 
@@ -23,4 +24,11 @@ export function folderOf(t: Test): string {
   if (made.has(t)) return t.testdirName;
   made.add(t);
   return t.testdir();
+}
+
+/** A folder whose path is short enough for a unix socket in it, which t.testdir()'s often is not. */
+export function shortFolder(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'trc-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }

@@ -19,6 +19,11 @@ const BIN = fileURLToPath(new URL('../../bin/tricorn.js', import.meta.url));
 // Hundreds of servers are started from the same sources: compiled once, their start takes a third less CPU.
 const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url));
 
+/** A test that ends before its teardown, by a time-out or an error of its own, must leave no server behind. */
+const running = new Set<ChildProcess>();
+for (const end of ['exit', 'SIGTERM'] as const)
+  process.on(end, () => running.forEach((child) => child.kill('SIGKILL')));
+
 export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/apps/${name}`, import.meta.url));
 }
@@ -36,6 +41,13 @@ export interface LogLine {
 
 type Match = RegExp | ((line: LogLine) => boolean);
 
+export interface Passed {
+  readonly fds: readonly number[];
+  readonly names?: string;
+  /** Default: the right one. */
+  readonly listenPid?: number;
+}
+
 export interface StartOptions {
   /** What is run instead of the command. */
   readonly program?: string;
@@ -43,6 +55,10 @@ export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** In a process group of its own, to send it what a terminal would. */
   readonly detached?: boolean;
+  /** Listening sockets, passed as systemd does: numbers of descriptors of ours, and the variables. */
+  readonly passed?: Passed;
+  /** So many descriptors may each of its processes have. */
+  readonly descriptors?: number;
 }
 
 export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
@@ -55,15 +71,20 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
   readonly ended: Promise<[number | null, NodeJS.Signals | null]>;
 
   /** `env -u`: tap puts its module hooks into every child's NODE_OPTIONS; a user's server has none. */
-  constructor(t: Test, args: readonly string[], { program = BIN, cwd, env, detached = false }: StartOptions = {}) {
+  constructor(t: Test, args: readonly string[], options: StartOptions = {}) {
     super();
-    const command = ['-u', 'NODE_OPTIONS', process.execPath, '--conditions=tricorn-source', program, ...args];
-    this.child = spawn('env', command, {
+    const { program = BIN, cwd, env, detached = false, passed, descriptors } = options;
+    const node = [process.execPath, '--conditions=tricorn-source', program, ...args];
+    const preparing = [...activation(passed), ...(descriptors ? [`ulimit -n ${descriptors}`] : [])];
+    const [file, ...rest] = prepared(preparing, ['env', '-u', 'NODE_OPTIONS', ...node]);
+    this.child = spawn(file, rest, {
       cwd,
       env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env, ...env },
       detached,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', ...(passed?.fds ?? [])],
     });
+    running.add(this.child);
+    this.child.once('exit', () => running.delete(this.child));
     this.ended = once(this.child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
     this.child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
     createInterface({ input: this.child.stdout! }).on('line', (line) => this.#onLine(line));
@@ -126,6 +147,21 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
       this.otherLines.push(text);
     }
   }
+}
+
+type Command = readonly [string, ...string[]];
+
+/** The command, begun by a shell that prepares something and then becomes it. */
+function prepared(preparing: readonly string[], command: Command): Command {
+  return preparing.length === 0 ? command : ['sh', '-c', [...preparing, 'exec "$0" "$@"'].join('; '), ...command];
+}
+
+/** Only the process itself knows the pid that it has. */
+function activation(passed: Passed | undefined): string[] {
+  if (!passed) return [];
+  const { fds, names, listenPid = '$$' } = passed;
+  const named = names === undefined ? '' : ` LISTEN_FDNAMES=${names}`;
+  return [`export LISTEN_FDS=${fds.length} LISTEN_PID=${listenPid}${named}`];
 }
 
 /** Starts it on a free port of the loopback and waits until it is ready. */

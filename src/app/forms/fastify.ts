@@ -126,7 +126,8 @@ function fastifyOptions(asked: AppServerOptions, context: MountContext, announce
   const { config } = context;
   const ownServer = asked.serverFactory !== undefined || Boolean(asked.https) || Boolean(asked.http2);
   const bodyLimit = config.body_limit || Number.MAX_SAFE_INTEGER;
-  const trustProxy = config.proxy_mode ? { trustProxy: [...config.proxy_trust] } : {};
+  // The peer, whoever it is: what its headers say is the truth by now (src/http/proxy.ts), also over a unix socket.
+  const trustProxy = config.proxy_mode ? { trustProxy: (_address: string, hop: number) => hop === 0 } : {};
   return {
     ...trustProxy,
     return503OnClosing: false,

@@ -13,6 +13,8 @@ const schema11 = {
     http_enable: { type: 'boolean' },
     http_interface: { type: 'string', pattern: '^[^\\u0000]*$', format: 'host' },
     http_port: { type: 'integer', minimum: 0, maximum: 65535 },
+    http_socket: { type: 'string', pattern: '^[^\\u0000]*$' },
+    http_socket_mode: { type: 'string', pattern: '^[^\\u0000]*$', format: 'mode' },
     backlog: { type: 'integer', minimum: 1, maximum: 65535 },
     graceful_timeout: { type: 'number', minimum: 0, maximum: 86400 },
     boot_timeout: { type: 'number', minimum: 0.01, maximum: 86400 },
@@ -34,6 +36,8 @@ const schema11 = {
     max_queue: { type: 'integer', minimum: 0 },
     max_queue_age: { type: 'number', minimum: 0, maximum: 86400 },
     poison_threshold: { type: 'integer', minimum: 0 },
+    crash_loop_limit: { type: 'integer', minimum: 0 },
+    exit_on_crash_loop: { type: 'boolean' },
     proxy_mode: { type: 'boolean' },
     proxy_trust: { type: 'array', items: { type: 'string', pattern: '^[^\\u0000]*$', format: 'trust' } },
     logfile: { type: 'string', pattern: '^[^\\u0000]*$' },
@@ -41,6 +45,8 @@ const schema11 = {
     log_format: { type: 'string', enum: ['text', 'json'] },
     access_log: { type: 'boolean' },
     pidfile: { type: 'string', pattern: '^[^\\u0000]*$' },
+    user: { type: 'string', pattern: '^[^\\u0000]*$' },
+    group: { type: 'string', pattern: '^[^\\u0000]*$' },
     stop_after_init: { type: 'boolean' },
     test_file: { type: 'string', pattern: '^[^\\u0000]*$' },
   },
@@ -48,7 +54,8 @@ const schema11 = {
 const func2 = Object.prototype.hasOwnProperty;
 const pattern0 = new RegExp('^[^\\u0000]*$', 'u');
 const formats0 = formats.host;
-const formats2 = formats.trust;
+const formats2 = formats.mode;
+const formats4 = formats.trust;
 
 function validate10(data, { instancePath = '', parentData, parentDataProperty, rootData = data } = {}) {
   let vErrors = null;
@@ -325,45 +332,32 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                       var valid0 = true;
                     }
                     if (valid0) {
-                      if (data.backlog !== undefined) {
-                        let data7 = data.backlog;
+                      if (data.http_socket !== undefined) {
+                        let data7 = data.http_socket;
                         const _errs16 = errors;
-                        if (!(typeof data7 == 'number' && !(data7 % 1) && !isNaN(data7) && isFinite(data7))) {
-                          validate10.errors = [
-                            {
-                              instancePath: instancePath + '/backlog',
-                              schemaPath: '#/properties/backlog/type',
-                              keyword: 'type',
-                              params: { type: 'integer' },
-                            },
-                          ];
-                          return false;
-                        }
                         if (errors === _errs16) {
-                          if (typeof data7 == 'number' && isFinite(data7)) {
-                            if (data7 > 65535 || isNaN(data7)) {
+                          if (typeof data7 === 'string') {
+                            if (!pattern0.test(data7)) {
                               validate10.errors = [
                                 {
-                                  instancePath: instancePath + '/backlog',
-                                  schemaPath: '#/properties/backlog/maximum',
-                                  keyword: 'maximum',
-                                  params: { comparison: '<=', limit: 65535 },
+                                  instancePath: instancePath + '/http_socket',
+                                  schemaPath: '#/properties/http_socket/pattern',
+                                  keyword: 'pattern',
+                                  params: { pattern: '^[^\\u0000]*$' },
                                 },
                               ];
                               return false;
-                            } else {
-                              if (data7 < 1 || isNaN(data7)) {
-                                validate10.errors = [
-                                  {
-                                    instancePath: instancePath + '/backlog',
-                                    schemaPath: '#/properties/backlog/minimum',
-                                    keyword: 'minimum',
-                                    params: { comparison: '>=', limit: 1 },
-                                  },
-                                ];
-                                return false;
-                              }
                             }
+                          } else {
+                            validate10.errors = [
+                              {
+                                instancePath: instancePath + '/http_socket',
+                                schemaPath: '#/properties/http_socket/type',
+                                keyword: 'type',
+                                params: { type: 'string' },
+                              },
+                            ];
+                            return false;
                           }
                         }
                         var valid0 = _errs16 === errors;
@@ -371,74 +365,30 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                         var valid0 = true;
                       }
                       if (valid0) {
-                        if (data.graceful_timeout !== undefined) {
-                          let data8 = data.graceful_timeout;
+                        if (data.http_socket_mode !== undefined) {
+                          let data8 = data.http_socket_mode;
                           const _errs18 = errors;
                           if (errors === _errs18) {
-                            if (typeof data8 == 'number' && isFinite(data8)) {
-                              if (data8 > 86400 || isNaN(data8)) {
-                                validate10.errors = [
-                                  {
-                                    instancePath: instancePath + '/graceful_timeout',
-                                    schemaPath: '#/properties/graceful_timeout/maximum',
-                                    keyword: 'maximum',
-                                    params: { comparison: '<=', limit: 86400 },
-                                  },
-                                ];
-                                return false;
-                              } else {
-                                if (data8 < 0 || isNaN(data8)) {
+                            if (errors === _errs18) {
+                              if (typeof data8 === 'string') {
+                                if (!pattern0.test(data8)) {
                                   validate10.errors = [
                                     {
-                                      instancePath: instancePath + '/graceful_timeout',
-                                      schemaPath: '#/properties/graceful_timeout/minimum',
-                                      keyword: 'minimum',
-                                      params: { comparison: '>=', limit: 0 },
-                                    },
-                                  ];
-                                  return false;
-                                }
-                              }
-                            } else {
-                              validate10.errors = [
-                                {
-                                  instancePath: instancePath + '/graceful_timeout',
-                                  schemaPath: '#/properties/graceful_timeout/type',
-                                  keyword: 'type',
-                                  params: { type: 'number' },
-                                },
-                              ];
-                              return false;
-                            }
-                          }
-                          var valid0 = _errs18 === errors;
-                        } else {
-                          var valid0 = true;
-                        }
-                        if (valid0) {
-                          if (data.boot_timeout !== undefined) {
-                            let data9 = data.boot_timeout;
-                            const _errs20 = errors;
-                            if (errors === _errs20) {
-                              if (typeof data9 == 'number' && isFinite(data9)) {
-                                if (data9 > 86400 || isNaN(data9)) {
-                                  validate10.errors = [
-                                    {
-                                      instancePath: instancePath + '/boot_timeout',
-                                      schemaPath: '#/properties/boot_timeout/maximum',
-                                      keyword: 'maximum',
-                                      params: { comparison: '<=', limit: 86400 },
+                                      instancePath: instancePath + '/http_socket_mode',
+                                      schemaPath: '#/properties/http_socket_mode/pattern',
+                                      keyword: 'pattern',
+                                      params: { pattern: '^[^\\u0000]*$' },
                                     },
                                   ];
                                   return false;
                                 } else {
-                                  if (data9 < 0.01 || isNaN(data9)) {
+                                  if (!formats2(data8)) {
                                     validate10.errors = [
                                       {
-                                        instancePath: instancePath + '/boot_timeout',
-                                        schemaPath: '#/properties/boot_timeout/minimum',
-                                        keyword: 'minimum',
-                                        params: { comparison: '>=', limit: 0.01 },
+                                        instancePath: instancePath + '/http_socket_mode',
+                                        schemaPath: '#/properties/http_socket_mode/format',
+                                        keyword: 'format',
+                                        params: { format: 'mode' },
                                       },
                                     ];
                                     return false;
@@ -447,13 +397,60 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                               } else {
                                 validate10.errors = [
                                   {
-                                    instancePath: instancePath + '/boot_timeout',
-                                    schemaPath: '#/properties/boot_timeout/type',
+                                    instancePath: instancePath + '/http_socket_mode',
+                                    schemaPath: '#/properties/http_socket_mode/type',
                                     keyword: 'type',
-                                    params: { type: 'number' },
+                                    params: { type: 'string' },
                                   },
                                 ];
                                 return false;
+                              }
+                            }
+                          }
+                          var valid0 = _errs18 === errors;
+                        } else {
+                          var valid0 = true;
+                        }
+                        if (valid0) {
+                          if (data.backlog !== undefined) {
+                            let data9 = data.backlog;
+                            const _errs20 = errors;
+                            if (!(typeof data9 == 'number' && !(data9 % 1) && !isNaN(data9) && isFinite(data9))) {
+                              validate10.errors = [
+                                {
+                                  instancePath: instancePath + '/backlog',
+                                  schemaPath: '#/properties/backlog/type',
+                                  keyword: 'type',
+                                  params: { type: 'integer' },
+                                },
+                              ];
+                              return false;
+                            }
+                            if (errors === _errs20) {
+                              if (typeof data9 == 'number' && isFinite(data9)) {
+                                if (data9 > 65535 || isNaN(data9)) {
+                                  validate10.errors = [
+                                    {
+                                      instancePath: instancePath + '/backlog',
+                                      schemaPath: '#/properties/backlog/maximum',
+                                      keyword: 'maximum',
+                                      params: { comparison: '<=', limit: 65535 },
+                                    },
+                                  ];
+                                  return false;
+                                } else {
+                                  if (data9 < 1 || isNaN(data9)) {
+                                    validate10.errors = [
+                                      {
+                                        instancePath: instancePath + '/backlog',
+                                        schemaPath: '#/properties/backlog/minimum',
+                                        keyword: 'minimum',
+                                        params: { comparison: '>=', limit: 1 },
+                                      },
+                                    ];
+                                    return false;
+                                  }
+                                }
                               }
                             }
                             var valid0 = _errs20 === errors;
@@ -461,29 +458,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                             var valid0 = true;
                           }
                           if (valid0) {
-                            if (data.keep_alive_timeout !== undefined) {
-                              let data10 = data.keep_alive_timeout;
+                            if (data.graceful_timeout !== undefined) {
+                              let data10 = data.graceful_timeout;
                               const _errs22 = errors;
                               if (errors === _errs22) {
                                 if (typeof data10 == 'number' && isFinite(data10)) {
                                   if (data10 > 86400 || isNaN(data10)) {
                                     validate10.errors = [
                                       {
-                                        instancePath: instancePath + '/keep_alive_timeout',
-                                        schemaPath: '#/properties/keep_alive_timeout/maximum',
+                                        instancePath: instancePath + '/graceful_timeout',
+                                        schemaPath: '#/properties/graceful_timeout/maximum',
                                         keyword: 'maximum',
                                         params: { comparison: '<=', limit: 86400 },
                                       },
                                     ];
                                     return false;
                                   } else {
-                                    if (data10 < 0.01 || isNaN(data10)) {
+                                    if (data10 < 0 || isNaN(data10)) {
                                       validate10.errors = [
                                         {
-                                          instancePath: instancePath + '/keep_alive_timeout',
-                                          schemaPath: '#/properties/keep_alive_timeout/minimum',
+                                          instancePath: instancePath + '/graceful_timeout',
+                                          schemaPath: '#/properties/graceful_timeout/minimum',
                                           keyword: 'minimum',
-                                          params: { comparison: '>=', limit: 0.01 },
+                                          params: { comparison: '>=', limit: 0 },
                                         },
                                       ];
                                       return false;
@@ -492,8 +489,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                 } else {
                                   validate10.errors = [
                                     {
-                                      instancePath: instancePath + '/keep_alive_timeout',
-                                      schemaPath: '#/properties/keep_alive_timeout/type',
+                                      instancePath: instancePath + '/graceful_timeout',
+                                      schemaPath: '#/properties/graceful_timeout/type',
                                       keyword: 'type',
                                       params: { type: 'number' },
                                     },
@@ -506,29 +503,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                               var valid0 = true;
                             }
                             if (valid0) {
-                              if (data.headers_timeout !== undefined) {
-                                let data11 = data.headers_timeout;
+                              if (data.boot_timeout !== undefined) {
+                                let data11 = data.boot_timeout;
                                 const _errs24 = errors;
                                 if (errors === _errs24) {
                                   if (typeof data11 == 'number' && isFinite(data11)) {
                                     if (data11 > 86400 || isNaN(data11)) {
                                       validate10.errors = [
                                         {
-                                          instancePath: instancePath + '/headers_timeout',
-                                          schemaPath: '#/properties/headers_timeout/maximum',
+                                          instancePath: instancePath + '/boot_timeout',
+                                          schemaPath: '#/properties/boot_timeout/maximum',
                                           keyword: 'maximum',
                                           params: { comparison: '<=', limit: 86400 },
                                         },
                                       ];
                                       return false;
                                     } else {
-                                      if (data11 < 0 || isNaN(data11)) {
+                                      if (data11 < 0.01 || isNaN(data11)) {
                                         validate10.errors = [
                                           {
-                                            instancePath: instancePath + '/headers_timeout',
-                                            schemaPath: '#/properties/headers_timeout/minimum',
+                                            instancePath: instancePath + '/boot_timeout',
+                                            schemaPath: '#/properties/boot_timeout/minimum',
                                             keyword: 'minimum',
-                                            params: { comparison: '>=', limit: 0 },
+                                            params: { comparison: '>=', limit: 0.01 },
                                           },
                                         ];
                                         return false;
@@ -537,8 +534,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                   } else {
                                     validate10.errors = [
                                       {
-                                        instancePath: instancePath + '/headers_timeout',
-                                        schemaPath: '#/properties/headers_timeout/type',
+                                        instancePath: instancePath + '/boot_timeout',
+                                        schemaPath: '#/properties/boot_timeout/type',
                                         keyword: 'type',
                                         params: { type: 'number' },
                                       },
@@ -551,29 +548,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                 var valid0 = true;
                               }
                               if (valid0) {
-                                if (data.request_timeout !== undefined) {
-                                  let data12 = data.request_timeout;
+                                if (data.keep_alive_timeout !== undefined) {
+                                  let data12 = data.keep_alive_timeout;
                                   const _errs26 = errors;
                                   if (errors === _errs26) {
                                     if (typeof data12 == 'number' && isFinite(data12)) {
                                       if (data12 > 86400 || isNaN(data12)) {
                                         validate10.errors = [
                                           {
-                                            instancePath: instancePath + '/request_timeout',
-                                            schemaPath: '#/properties/request_timeout/maximum',
+                                            instancePath: instancePath + '/keep_alive_timeout',
+                                            schemaPath: '#/properties/keep_alive_timeout/maximum',
                                             keyword: 'maximum',
                                             params: { comparison: '<=', limit: 86400 },
                                           },
                                         ];
                                         return false;
                                       } else {
-                                        if (data12 < 0 || isNaN(data12)) {
+                                        if (data12 < 0.01 || isNaN(data12)) {
                                           validate10.errors = [
                                             {
-                                              instancePath: instancePath + '/request_timeout',
-                                              schemaPath: '#/properties/request_timeout/minimum',
+                                              instancePath: instancePath + '/keep_alive_timeout',
+                                              schemaPath: '#/properties/keep_alive_timeout/minimum',
                                               keyword: 'minimum',
-                                              params: { comparison: '>=', limit: 0 },
+                                              params: { comparison: '>=', limit: 0.01 },
                                             },
                                           ];
                                           return false;
@@ -582,8 +579,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                     } else {
                                       validate10.errors = [
                                         {
-                                          instancePath: instancePath + '/request_timeout',
-                                          schemaPath: '#/properties/request_timeout/type',
+                                          instancePath: instancePath + '/keep_alive_timeout',
+                                          schemaPath: '#/properties/keep_alive_timeout/type',
                                           keyword: 'type',
                                           params: { type: 'number' },
                                         },
@@ -596,75 +593,27 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                   var valid0 = true;
                                 }
                                 if (valid0) {
-                                  if (data.body_limit !== undefined) {
-                                    let data13 = data.body_limit;
+                                  if (data.headers_timeout !== undefined) {
+                                    let data13 = data.headers_timeout;
                                     const _errs28 = errors;
-                                    if (
-                                      !(
-                                        typeof data13 == 'number' &&
-                                        !(data13 % 1) &&
-                                        !isNaN(data13) &&
-                                        isFinite(data13)
-                                      )
-                                    ) {
-                                      validate10.errors = [
-                                        {
-                                          instancePath: instancePath + '/body_limit',
-                                          schemaPath: '#/properties/body_limit/type',
-                                          keyword: 'type',
-                                          params: { type: 'integer' },
-                                        },
-                                      ];
-                                      return false;
-                                    }
                                     if (errors === _errs28) {
                                       if (typeof data13 == 'number' && isFinite(data13)) {
-                                        if (data13 < 0 || isNaN(data13)) {
+                                        if (data13 > 86400 || isNaN(data13)) {
                                           validate10.errors = [
                                             {
-                                              instancePath: instancePath + '/body_limit',
-                                              schemaPath: '#/properties/body_limit/minimum',
-                                              keyword: 'minimum',
-                                              params: { comparison: '>=', limit: 0 },
+                                              instancePath: instancePath + '/headers_timeout',
+                                              schemaPath: '#/properties/headers_timeout/maximum',
+                                              keyword: 'maximum',
+                                              params: { comparison: '<=', limit: 86400 },
                                             },
                                           ];
                                           return false;
-                                        }
-                                      }
-                                    }
-                                    var valid0 = _errs28 === errors;
-                                  } else {
-                                    var valid0 = true;
-                                  }
-                                  if (valid0) {
-                                    if (data.limit_request !== undefined) {
-                                      let data14 = data.limit_request;
-                                      const _errs30 = errors;
-                                      if (
-                                        !(
-                                          typeof data14 == 'number' &&
-                                          !(data14 % 1) &&
-                                          !isNaN(data14) &&
-                                          isFinite(data14)
-                                        )
-                                      ) {
-                                        validate10.errors = [
-                                          {
-                                            instancePath: instancePath + '/limit_request',
-                                            schemaPath: '#/properties/limit_request/type',
-                                            keyword: 'type',
-                                            params: { type: 'integer' },
-                                          },
-                                        ];
-                                        return false;
-                                      }
-                                      if (errors === _errs30) {
-                                        if (typeof data14 == 'number' && isFinite(data14)) {
-                                          if (data14 < 0 || isNaN(data14)) {
+                                        } else {
+                                          if (data13 < 0 || isNaN(data13)) {
                                             validate10.errors = [
                                               {
-                                                instancePath: instancePath + '/limit_request',
-                                                schemaPath: '#/properties/limit_request/minimum',
+                                                instancePath: instancePath + '/headers_timeout',
+                                                schemaPath: '#/properties/headers_timeout/minimum',
                                                 keyword: 'minimum',
                                                 params: { comparison: '>=', limit: 0 },
                                               },
@@ -672,14 +621,70 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                             return false;
                                           }
                                         }
+                                      } else {
+                                        validate10.errors = [
+                                          {
+                                            instancePath: instancePath + '/headers_timeout',
+                                            schemaPath: '#/properties/headers_timeout/type',
+                                            keyword: 'type',
+                                            params: { type: 'number' },
+                                          },
+                                        ];
+                                        return false;
+                                      }
+                                    }
+                                    var valid0 = _errs28 === errors;
+                                  } else {
+                                    var valid0 = true;
+                                  }
+                                  if (valid0) {
+                                    if (data.request_timeout !== undefined) {
+                                      let data14 = data.request_timeout;
+                                      const _errs30 = errors;
+                                      if (errors === _errs30) {
+                                        if (typeof data14 == 'number' && isFinite(data14)) {
+                                          if (data14 > 86400 || isNaN(data14)) {
+                                            validate10.errors = [
+                                              {
+                                                instancePath: instancePath + '/request_timeout',
+                                                schemaPath: '#/properties/request_timeout/maximum',
+                                                keyword: 'maximum',
+                                                params: { comparison: '<=', limit: 86400 },
+                                              },
+                                            ];
+                                            return false;
+                                          } else {
+                                            if (data14 < 0 || isNaN(data14)) {
+                                              validate10.errors = [
+                                                {
+                                                  instancePath: instancePath + '/request_timeout',
+                                                  schemaPath: '#/properties/request_timeout/minimum',
+                                                  keyword: 'minimum',
+                                                  params: { comparison: '>=', limit: 0 },
+                                                },
+                                              ];
+                                              return false;
+                                            }
+                                          }
+                                        } else {
+                                          validate10.errors = [
+                                            {
+                                              instancePath: instancePath + '/request_timeout',
+                                              schemaPath: '#/properties/request_timeout/type',
+                                              keyword: 'type',
+                                              params: { type: 'number' },
+                                            },
+                                          ];
+                                          return false;
+                                        }
                                       }
                                       var valid0 = _errs30 === errors;
                                     } else {
                                       var valid0 = true;
                                     }
                                     if (valid0) {
-                                      if (data.limit_request_jitter !== undefined) {
-                                        let data15 = data.limit_request_jitter;
+                                      if (data.body_limit !== undefined) {
+                                        let data15 = data.body_limit;
                                         const _errs32 = errors;
                                         if (
                                           !(
@@ -691,8 +696,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                         ) {
                                           validate10.errors = [
                                             {
-                                              instancePath: instancePath + '/limit_request_jitter',
-                                              schemaPath: '#/properties/limit_request_jitter/type',
+                                              instancePath: instancePath + '/body_limit',
+                                              schemaPath: '#/properties/body_limit/type',
                                               keyword: 'type',
                                               params: { type: 'integer' },
                                             },
@@ -701,28 +706,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                         }
                                         if (errors === _errs32) {
                                           if (typeof data15 == 'number' && isFinite(data15)) {
-                                            if (data15 > 1000 || isNaN(data15)) {
+                                            if (data15 < 0 || isNaN(data15)) {
                                               validate10.errors = [
                                                 {
-                                                  instancePath: instancePath + '/limit_request_jitter',
-                                                  schemaPath: '#/properties/limit_request_jitter/maximum',
-                                                  keyword: 'maximum',
-                                                  params: { comparison: '<=', limit: 1000 },
+                                                  instancePath: instancePath + '/body_limit',
+                                                  schemaPath: '#/properties/body_limit/minimum',
+                                                  keyword: 'minimum',
+                                                  params: { comparison: '>=', limit: 0 },
                                                 },
                                               ];
                                               return false;
-                                            } else {
-                                              if (data15 < 0 || isNaN(data15)) {
-                                                validate10.errors = [
-                                                  {
-                                                    instancePath: instancePath + '/limit_request_jitter',
-                                                    schemaPath: '#/properties/limit_request_jitter/minimum',
-                                                    keyword: 'minimum',
-                                                    params: { comparison: '>=', limit: 0 },
-                                                  },
-                                                ];
-                                                return false;
-                                              }
                                             }
                                           }
                                         }
@@ -731,8 +724,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                         var valid0 = true;
                                       }
                                       if (valid0) {
-                                        if (data.limit_memory_soft !== undefined) {
-                                          let data16 = data.limit_memory_soft;
+                                        if (data.limit_request !== undefined) {
+                                          let data16 = data.limit_request;
                                           const _errs34 = errors;
                                           if (
                                             !(
@@ -744,8 +737,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                           ) {
                                             validate10.errors = [
                                               {
-                                                instancePath: instancePath + '/limit_memory_soft',
-                                                schemaPath: '#/properties/limit_memory_soft/type',
+                                                instancePath: instancePath + '/limit_request',
+                                                schemaPath: '#/properties/limit_request/type',
                                                 keyword: 'type',
                                                 params: { type: 'integer' },
                                               },
@@ -757,8 +750,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                               if (data16 < 0 || isNaN(data16)) {
                                                 validate10.errors = [
                                                   {
-                                                    instancePath: instancePath + '/limit_memory_soft',
-                                                    schemaPath: '#/properties/limit_memory_soft/minimum',
+                                                    instancePath: instancePath + '/limit_request',
+                                                    schemaPath: '#/properties/limit_request/minimum',
                                                     keyword: 'minimum',
                                                     params: { comparison: '>=', limit: 0 },
                                                   },
@@ -772,8 +765,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                           var valid0 = true;
                                         }
                                         if (valid0) {
-                                          if (data.limit_memory_hard !== undefined) {
-                                            let data17 = data.limit_memory_hard;
+                                          if (data.limit_request_jitter !== undefined) {
+                                            let data17 = data.limit_request_jitter;
                                             const _errs36 = errors;
                                             if (
                                               !(
@@ -785,8 +778,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                             ) {
                                               validate10.errors = [
                                                 {
-                                                  instancePath: instancePath + '/limit_memory_hard',
-                                                  schemaPath: '#/properties/limit_memory_hard/type',
+                                                  instancePath: instancePath + '/limit_request_jitter',
+                                                  schemaPath: '#/properties/limit_request_jitter/type',
                                                   keyword: 'type',
                                                   params: { type: 'integer' },
                                                 },
@@ -795,16 +788,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                             }
                                             if (errors === _errs36) {
                                               if (typeof data17 == 'number' && isFinite(data17)) {
-                                                if (data17 < 0 || isNaN(data17)) {
+                                                if (data17 > 1000 || isNaN(data17)) {
                                                   validate10.errors = [
                                                     {
-                                                      instancePath: instancePath + '/limit_memory_hard',
-                                                      schemaPath: '#/properties/limit_memory_hard/minimum',
-                                                      keyword: 'minimum',
-                                                      params: { comparison: '>=', limit: 0 },
+                                                      instancePath: instancePath + '/limit_request_jitter',
+                                                      schemaPath: '#/properties/limit_request_jitter/maximum',
+                                                      keyword: 'maximum',
+                                                      params: { comparison: '<=', limit: 1000 },
                                                     },
                                                   ];
                                                   return false;
+                                                } else {
+                                                  if (data17 < 0 || isNaN(data17)) {
+                                                    validate10.errors = [
+                                                      {
+                                                        instancePath: instancePath + '/limit_request_jitter',
+                                                        schemaPath: '#/properties/limit_request_jitter/minimum',
+                                                        keyword: 'minimum',
+                                                        params: { comparison: '>=', limit: 0 },
+                                                      },
+                                                    ];
+                                                    return false;
+                                                  }
                                                 }
                                               }
                                             }
@@ -813,8 +818,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                             var valid0 = true;
                                           }
                                           if (valid0) {
-                                            if (data.limit_memory_soft_evented !== undefined) {
-                                              let data18 = data.limit_memory_soft_evented;
+                                            if (data.limit_memory_soft !== undefined) {
+                                              let data18 = data.limit_memory_soft;
                                               const _errs38 = errors;
                                               if (
                                                 !(
@@ -826,8 +831,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                               ) {
                                                 validate10.errors = [
                                                   {
-                                                    instancePath: instancePath + '/limit_memory_soft_evented',
-                                                    schemaPath: '#/properties/limit_memory_soft_evented/type',
+                                                    instancePath: instancePath + '/limit_memory_soft',
+                                                    schemaPath: '#/properties/limit_memory_soft/type',
                                                     keyword: 'type',
                                                     params: { type: 'integer' },
                                                   },
@@ -839,8 +844,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                   if (data18 < 0 || isNaN(data18)) {
                                                     validate10.errors = [
                                                       {
-                                                        instancePath: instancePath + '/limit_memory_soft_evented',
-                                                        schemaPath: '#/properties/limit_memory_soft_evented/minimum',
+                                                        instancePath: instancePath + '/limit_memory_soft',
+                                                        schemaPath: '#/properties/limit_memory_soft/minimum',
                                                         keyword: 'minimum',
                                                         params: { comparison: '>=', limit: 0 },
                                                       },
@@ -854,8 +859,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                               var valid0 = true;
                                             }
                                             if (valid0) {
-                                              if (data.limit_memory_hard_evented !== undefined) {
-                                                let data19 = data.limit_memory_hard_evented;
+                                              if (data.limit_memory_hard !== undefined) {
+                                                let data19 = data.limit_memory_hard;
                                                 const _errs40 = errors;
                                                 if (
                                                   !(
@@ -867,8 +872,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                 ) {
                                                   validate10.errors = [
                                                     {
-                                                      instancePath: instancePath + '/limit_memory_hard_evented',
-                                                      schemaPath: '#/properties/limit_memory_hard_evented/type',
+                                                      instancePath: instancePath + '/limit_memory_hard',
+                                                      schemaPath: '#/properties/limit_memory_hard/type',
                                                       keyword: 'type',
                                                       params: { type: 'integer' },
                                                     },
@@ -880,8 +885,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                     if (data19 < 0 || isNaN(data19)) {
                                                       validate10.errors = [
                                                         {
-                                                          instancePath: instancePath + '/limit_memory_hard_evented',
-                                                          schemaPath: '#/properties/limit_memory_hard_evented/minimum',
+                                                          instancePath: instancePath + '/limit_memory_hard',
+                                                          schemaPath: '#/properties/limit_memory_hard/minimum',
                                                           keyword: 'minimum',
                                                           params: { comparison: '>=', limit: 0 },
                                                         },
@@ -895,32 +900,41 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                 var valid0 = true;
                                               }
                                               if (valid0) {
-                                                if (data.limit_time_worker !== undefined) {
-                                                  let data20 = data.limit_time_worker;
+                                                if (data.limit_memory_soft_evented !== undefined) {
+                                                  let data20 = data.limit_memory_soft_evented;
                                                   const _errs42 = errors;
+                                                  if (
+                                                    !(
+                                                      typeof data20 == 'number' &&
+                                                      !(data20 % 1) &&
+                                                      !isNaN(data20) &&
+                                                      isFinite(data20)
+                                                    )
+                                                  ) {
+                                                    validate10.errors = [
+                                                      {
+                                                        instancePath: instancePath + '/limit_memory_soft_evented',
+                                                        schemaPath: '#/properties/limit_memory_soft_evented/type',
+                                                        keyword: 'type',
+                                                        params: { type: 'integer' },
+                                                      },
+                                                    ];
+                                                    return false;
+                                                  }
                                                   if (errors === _errs42) {
                                                     if (typeof data20 == 'number' && isFinite(data20)) {
                                                       if (data20 < 0 || isNaN(data20)) {
                                                         validate10.errors = [
                                                           {
-                                                            instancePath: instancePath + '/limit_time_worker',
-                                                            schemaPath: '#/properties/limit_time_worker/minimum',
+                                                            instancePath: instancePath + '/limit_memory_soft_evented',
+                                                            schemaPath:
+                                                              '#/properties/limit_memory_soft_evented/minimum',
                                                             keyword: 'minimum',
                                                             params: { comparison: '>=', limit: 0 },
                                                           },
                                                         ];
                                                         return false;
                                                       }
-                                                    } else {
-                                                      validate10.errors = [
-                                                        {
-                                                          instancePath: instancePath + '/limit_time_worker',
-                                                          schemaPath: '#/properties/limit_time_worker/type',
-                                                          keyword: 'type',
-                                                          params: { type: 'number' },
-                                                        },
-                                                      ];
-                                                      return false;
                                                     }
                                                   }
                                                   var valid0 = _errs42 === errors;
@@ -928,44 +942,41 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                   var valid0 = true;
                                                 }
                                                 if (valid0) {
-                                                  if (data.limit_time_cpu !== undefined) {
-                                                    let data21 = data.limit_time_cpu;
+                                                  if (data.limit_memory_hard_evented !== undefined) {
+                                                    let data21 = data.limit_memory_hard_evented;
                                                     const _errs44 = errors;
+                                                    if (
+                                                      !(
+                                                        typeof data21 == 'number' &&
+                                                        !(data21 % 1) &&
+                                                        !isNaN(data21) &&
+                                                        isFinite(data21)
+                                                      )
+                                                    ) {
+                                                      validate10.errors = [
+                                                        {
+                                                          instancePath: instancePath + '/limit_memory_hard_evented',
+                                                          schemaPath: '#/properties/limit_memory_hard_evented/type',
+                                                          keyword: 'type',
+                                                          params: { type: 'integer' },
+                                                        },
+                                                      ];
+                                                      return false;
+                                                    }
                                                     if (errors === _errs44) {
                                                       if (typeof data21 == 'number' && isFinite(data21)) {
-                                                        if (data21 > 86400 || isNaN(data21)) {
+                                                        if (data21 < 0 || isNaN(data21)) {
                                                           validate10.errors = [
                                                             {
-                                                              instancePath: instancePath + '/limit_time_cpu',
-                                                              schemaPath: '#/properties/limit_time_cpu/maximum',
-                                                              keyword: 'maximum',
-                                                              params: { comparison: '<=', limit: 86400 },
+                                                              instancePath: instancePath + '/limit_memory_hard_evented',
+                                                              schemaPath:
+                                                                '#/properties/limit_memory_hard_evented/minimum',
+                                                              keyword: 'minimum',
+                                                              params: { comparison: '>=', limit: 0 },
                                                             },
                                                           ];
                                                           return false;
-                                                        } else {
-                                                          if (data21 < 0 || isNaN(data21)) {
-                                                            validate10.errors = [
-                                                              {
-                                                                instancePath: instancePath + '/limit_time_cpu',
-                                                                schemaPath: '#/properties/limit_time_cpu/minimum',
-                                                                keyword: 'minimum',
-                                                                params: { comparison: '>=', limit: 0 },
-                                                              },
-                                                            ];
-                                                            return false;
-                                                          }
                                                         }
-                                                      } else {
-                                                        validate10.errors = [
-                                                          {
-                                                            instancePath: instancePath + '/limit_time_cpu',
-                                                            schemaPath: '#/properties/limit_time_cpu/type',
-                                                            keyword: 'type',
-                                                            params: { type: 'number' },
-                                                          },
-                                                        ];
-                                                        return false;
                                                       }
                                                     }
                                                     var valid0 = _errs44 === errors;
@@ -973,39 +984,27 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                     var valid0 = true;
                                                   }
                                                   if (valid0) {
-                                                    if (data.limit_time_real !== undefined) {
-                                                      let data22 = data.limit_time_real;
+                                                    if (data.limit_time_worker !== undefined) {
+                                                      let data22 = data.limit_time_worker;
                                                       const _errs46 = errors;
                                                       if (errors === _errs46) {
                                                         if (typeof data22 == 'number' && isFinite(data22)) {
-                                                          if (data22 > 86400 || isNaN(data22)) {
+                                                          if (data22 < 0 || isNaN(data22)) {
                                                             validate10.errors = [
                                                               {
-                                                                instancePath: instancePath + '/limit_time_real',
-                                                                schemaPath: '#/properties/limit_time_real/maximum',
-                                                                keyword: 'maximum',
-                                                                params: { comparison: '<=', limit: 86400 },
+                                                                instancePath: instancePath + '/limit_time_worker',
+                                                                schemaPath: '#/properties/limit_time_worker/minimum',
+                                                                keyword: 'minimum',
+                                                                params: { comparison: '>=', limit: 0 },
                                                               },
                                                             ];
                                                             return false;
-                                                          } else {
-                                                            if (data22 < 0 || isNaN(data22)) {
-                                                              validate10.errors = [
-                                                                {
-                                                                  instancePath: instancePath + '/limit_time_real',
-                                                                  schemaPath: '#/properties/limit_time_real/minimum',
-                                                                  keyword: 'minimum',
-                                                                  params: { comparison: '>=', limit: 0 },
-                                                                },
-                                                              ];
-                                                              return false;
-                                                            }
                                                           }
                                                         } else {
                                                           validate10.errors = [
                                                             {
-                                                              instancePath: instancePath + '/limit_time_real',
-                                                              schemaPath: '#/properties/limit_time_real/type',
+                                                              instancePath: instancePath + '/limit_time_worker',
+                                                              schemaPath: '#/properties/limit_time_worker/type',
                                                               keyword: 'type',
                                                               params: { type: 'number' },
                                                             },
@@ -1018,32 +1017,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                       var valid0 = true;
                                                     }
                                                     if (valid0) {
-                                                      if (data.limit_time_real_cron !== undefined) {
-                                                        let data23 = data.limit_time_real_cron;
+                                                      if (data.limit_time_cpu !== undefined) {
+                                                        let data23 = data.limit_time_cpu;
                                                         const _errs48 = errors;
                                                         if (errors === _errs48) {
                                                           if (typeof data23 == 'number' && isFinite(data23)) {
                                                             if (data23 > 86400 || isNaN(data23)) {
                                                               validate10.errors = [
                                                                 {
-                                                                  instancePath: instancePath + '/limit_time_real_cron',
-                                                                  schemaPath:
-                                                                    '#/properties/limit_time_real_cron/maximum',
+                                                                  instancePath: instancePath + '/limit_time_cpu',
+                                                                  schemaPath: '#/properties/limit_time_cpu/maximum',
                                                                   keyword: 'maximum',
                                                                   params: { comparison: '<=', limit: 86400 },
                                                                 },
                                                               ];
                                                               return false;
                                                             } else {
-                                                              if (data23 < -1 || isNaN(data23)) {
+                                                              if (data23 < 0 || isNaN(data23)) {
                                                                 validate10.errors = [
                                                                   {
-                                                                    instancePath:
-                                                                      instancePath + '/limit_time_real_cron',
-                                                                    schemaPath:
-                                                                      '#/properties/limit_time_real_cron/minimum',
+                                                                    instancePath: instancePath + '/limit_time_cpu',
+                                                                    schemaPath: '#/properties/limit_time_cpu/minimum',
                                                                     keyword: 'minimum',
-                                                                    params: { comparison: '>=', limit: -1 },
+                                                                    params: { comparison: '>=', limit: 0 },
                                                                   },
                                                                 ];
                                                                 return false;
@@ -1052,8 +1048,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                           } else {
                                                             validate10.errors = [
                                                               {
-                                                                instancePath: instancePath + '/limit_time_real_cron',
-                                                                schemaPath: '#/properties/limit_time_real_cron/type',
+                                                                instancePath: instancePath + '/limit_time_cpu',
+                                                                schemaPath: '#/properties/limit_time_cpu/type',
                                                                 keyword: 'type',
                                                                 params: { type: 'number' },
                                                               },
@@ -1066,75 +1062,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                         var valid0 = true;
                                                       }
                                                       if (valid0) {
-                                                        if (data.max_inflight !== undefined) {
-                                                          let data24 = data.max_inflight;
+                                                        if (data.limit_time_real !== undefined) {
+                                                          let data24 = data.limit_time_real;
                                                           const _errs50 = errors;
-                                                          if (
-                                                            !(
-                                                              typeof data24 == 'number' &&
-                                                              !(data24 % 1) &&
-                                                              !isNaN(data24) &&
-                                                              isFinite(data24)
-                                                            )
-                                                          ) {
-                                                            validate10.errors = [
-                                                              {
-                                                                instancePath: instancePath + '/max_inflight',
-                                                                schemaPath: '#/properties/max_inflight/type',
-                                                                keyword: 'type',
-                                                                params: { type: 'integer' },
-                                                              },
-                                                            ];
-                                                            return false;
-                                                          }
                                                           if (errors === _errs50) {
                                                             if (typeof data24 == 'number' && isFinite(data24)) {
-                                                              if (data24 < 0 || isNaN(data24)) {
+                                                              if (data24 > 86400 || isNaN(data24)) {
                                                                 validate10.errors = [
                                                                   {
-                                                                    instancePath: instancePath + '/max_inflight',
-                                                                    schemaPath: '#/properties/max_inflight/minimum',
-                                                                    keyword: 'minimum',
-                                                                    params: { comparison: '>=', limit: 0 },
+                                                                    instancePath: instancePath + '/limit_time_real',
+                                                                    schemaPath: '#/properties/limit_time_real/maximum',
+                                                                    keyword: 'maximum',
+                                                                    params: { comparison: '<=', limit: 86400 },
                                                                   },
                                                                 ];
                                                                 return false;
-                                                              }
-                                                            }
-                                                          }
-                                                          var valid0 = _errs50 === errors;
-                                                        } else {
-                                                          var valid0 = true;
-                                                        }
-                                                        if (valid0) {
-                                                          if (data.max_queue !== undefined) {
-                                                            let data25 = data.max_queue;
-                                                            const _errs52 = errors;
-                                                            if (
-                                                              !(
-                                                                typeof data25 == 'number' &&
-                                                                !(data25 % 1) &&
-                                                                !isNaN(data25) &&
-                                                                isFinite(data25)
-                                                              )
-                                                            ) {
-                                                              validate10.errors = [
-                                                                {
-                                                                  instancePath: instancePath + '/max_queue',
-                                                                  schemaPath: '#/properties/max_queue/type',
-                                                                  keyword: 'type',
-                                                                  params: { type: 'integer' },
-                                                                },
-                                                              ];
-                                                              return false;
-                                                            }
-                                                            if (errors === _errs52) {
-                                                              if (typeof data25 == 'number' && isFinite(data25)) {
-                                                                if (data25 < 0 || isNaN(data25)) {
+                                                              } else {
+                                                                if (data24 < 0 || isNaN(data24)) {
                                                                   validate10.errors = [
                                                                     {
-                                                                      instancePath: instancePath + '/max_queue',
-                                                                      schemaPath: '#/properties/max_queue/minimum',
+                                                                      instancePath: instancePath + '/limit_time_real',
+                                                                      schemaPath:
+                                                                        '#/properties/limit_time_real/minimum',
                                                                       keyword: 'minimum',
                                                                       params: { comparison: '>=', limit: 0 },
                                                                     },
@@ -1142,52 +1091,108 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                                   return false;
                                                                 }
                                                               }
+                                                            } else {
+                                                              validate10.errors = [
+                                                                {
+                                                                  instancePath: instancePath + '/limit_time_real',
+                                                                  schemaPath: '#/properties/limit_time_real/type',
+                                                                  keyword: 'type',
+                                                                  params: { type: 'number' },
+                                                                },
+                                                              ];
+                                                              return false;
+                                                            }
+                                                          }
+                                                          var valid0 = _errs50 === errors;
+                                                        } else {
+                                                          var valid0 = true;
+                                                        }
+                                                        if (valid0) {
+                                                          if (data.limit_time_real_cron !== undefined) {
+                                                            let data25 = data.limit_time_real_cron;
+                                                            const _errs52 = errors;
+                                                            if (errors === _errs52) {
+                                                              if (typeof data25 == 'number' && isFinite(data25)) {
+                                                                if (data25 > 86400 || isNaN(data25)) {
+                                                                  validate10.errors = [
+                                                                    {
+                                                                      instancePath:
+                                                                        instancePath + '/limit_time_real_cron',
+                                                                      schemaPath:
+                                                                        '#/properties/limit_time_real_cron/maximum',
+                                                                      keyword: 'maximum',
+                                                                      params: { comparison: '<=', limit: 86400 },
+                                                                    },
+                                                                  ];
+                                                                  return false;
+                                                                } else {
+                                                                  if (data25 < -1 || isNaN(data25)) {
+                                                                    validate10.errors = [
+                                                                      {
+                                                                        instancePath:
+                                                                          instancePath + '/limit_time_real_cron',
+                                                                        schemaPath:
+                                                                          '#/properties/limit_time_real_cron/minimum',
+                                                                        keyword: 'minimum',
+                                                                        params: { comparison: '>=', limit: -1 },
+                                                                      },
+                                                                    ];
+                                                                    return false;
+                                                                  }
+                                                                }
+                                                              } else {
+                                                                validate10.errors = [
+                                                                  {
+                                                                    instancePath:
+                                                                      instancePath + '/limit_time_real_cron',
+                                                                    schemaPath:
+                                                                      '#/properties/limit_time_real_cron/type',
+                                                                    keyword: 'type',
+                                                                    params: { type: 'number' },
+                                                                  },
+                                                                ];
+                                                                return false;
+                                                              }
                                                             }
                                                             var valid0 = _errs52 === errors;
                                                           } else {
                                                             var valid0 = true;
                                                           }
                                                           if (valid0) {
-                                                            if (data.max_queue_age !== undefined) {
-                                                              let data26 = data.max_queue_age;
+                                                            if (data.max_inflight !== undefined) {
+                                                              let data26 = data.max_inflight;
                                                               const _errs54 = errors;
+                                                              if (
+                                                                !(
+                                                                  typeof data26 == 'number' &&
+                                                                  !(data26 % 1) &&
+                                                                  !isNaN(data26) &&
+                                                                  isFinite(data26)
+                                                                )
+                                                              ) {
+                                                                validate10.errors = [
+                                                                  {
+                                                                    instancePath: instancePath + '/max_inflight',
+                                                                    schemaPath: '#/properties/max_inflight/type',
+                                                                    keyword: 'type',
+                                                                    params: { type: 'integer' },
+                                                                  },
+                                                                ];
+                                                                return false;
+                                                              }
                                                               if (errors === _errs54) {
                                                                 if (typeof data26 == 'number' && isFinite(data26)) {
-                                                                  if (data26 > 86400 || isNaN(data26)) {
+                                                                  if (data26 < 0 || isNaN(data26)) {
                                                                     validate10.errors = [
                                                                       {
-                                                                        instancePath: instancePath + '/max_queue_age',
-                                                                        schemaPath:
-                                                                          '#/properties/max_queue_age/maximum',
-                                                                        keyword: 'maximum',
-                                                                        params: { comparison: '<=', limit: 86400 },
+                                                                        instancePath: instancePath + '/max_inflight',
+                                                                        schemaPath: '#/properties/max_inflight/minimum',
+                                                                        keyword: 'minimum',
+                                                                        params: { comparison: '>=', limit: 0 },
                                                                       },
                                                                     ];
                                                                     return false;
-                                                                  } else {
-                                                                    if (data26 < 0 || isNaN(data26)) {
-                                                                      validate10.errors = [
-                                                                        {
-                                                                          instancePath: instancePath + '/max_queue_age',
-                                                                          schemaPath:
-                                                                            '#/properties/max_queue_age/minimum',
-                                                                          keyword: 'minimum',
-                                                                          params: { comparison: '>=', limit: 0 },
-                                                                        },
-                                                                      ];
-                                                                      return false;
-                                                                    }
                                                                   }
-                                                                } else {
-                                                                  validate10.errors = [
-                                                                    {
-                                                                      instancePath: instancePath + '/max_queue_age',
-                                                                      schemaPath: '#/properties/max_queue_age/type',
-                                                                      keyword: 'type',
-                                                                      params: { type: 'number' },
-                                                                    },
-                                                                  ];
-                                                                  return false;
                                                                 }
                                                               }
                                                               var valid0 = _errs54 === errors;
@@ -1195,8 +1200,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                               var valid0 = true;
                                                             }
                                                             if (valid0) {
-                                                              if (data.poison_threshold !== undefined) {
-                                                                let data27 = data.poison_threshold;
+                                                              if (data.max_queue !== undefined) {
+                                                                let data27 = data.max_queue;
                                                                 const _errs56 = errors;
                                                                 if (
                                                                   !(
@@ -1208,8 +1213,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                                 ) {
                                                                   validate10.errors = [
                                                                     {
-                                                                      instancePath: instancePath + '/poison_threshold',
-                                                                      schemaPath: '#/properties/poison_threshold/type',
+                                                                      instancePath: instancePath + '/max_queue',
+                                                                      schemaPath: '#/properties/max_queue/type',
                                                                       keyword: 'type',
                                                                       params: { type: 'integer' },
                                                                     },
@@ -1221,10 +1226,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                                     if (data27 < 0 || isNaN(data27)) {
                                                                       validate10.errors = [
                                                                         {
-                                                                          instancePath:
-                                                                            instancePath + '/poison_threshold',
-                                                                          schemaPath:
-                                                                            '#/properties/poison_threshold/minimum',
+                                                                          instancePath: instancePath + '/max_queue',
+                                                                          schemaPath: '#/properties/max_queue/minimum',
                                                                           keyword: 'minimum',
                                                                           params: { comparison: '>=', limit: 0 },
                                                                         },
@@ -1238,102 +1241,96 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                                 var valid0 = true;
                                                               }
                                                               if (valid0) {
-                                                                if (data.proxy_mode !== undefined) {
+                                                                if (data.max_queue_age !== undefined) {
+                                                                  let data28 = data.max_queue_age;
                                                                   const _errs58 = errors;
-                                                                  if (typeof data.proxy_mode !== 'boolean') {
-                                                                    validate10.errors = [
-                                                                      {
-                                                                        instancePath: instancePath + '/proxy_mode',
-                                                                        schemaPath: '#/properties/proxy_mode/type',
-                                                                        keyword: 'type',
-                                                                        params: { type: 'boolean' },
-                                                                      },
-                                                                    ];
-                                                                    return false;
+                                                                  if (errors === _errs58) {
+                                                                    if (typeof data28 == 'number' && isFinite(data28)) {
+                                                                      if (data28 > 86400 || isNaN(data28)) {
+                                                                        validate10.errors = [
+                                                                          {
+                                                                            instancePath:
+                                                                              instancePath + '/max_queue_age',
+                                                                            schemaPath:
+                                                                              '#/properties/max_queue_age/maximum',
+                                                                            keyword: 'maximum',
+                                                                            params: { comparison: '<=', limit: 86400 },
+                                                                          },
+                                                                        ];
+                                                                        return false;
+                                                                      } else {
+                                                                        if (data28 < 0 || isNaN(data28)) {
+                                                                          validate10.errors = [
+                                                                            {
+                                                                              instancePath:
+                                                                                instancePath + '/max_queue_age',
+                                                                              schemaPath:
+                                                                                '#/properties/max_queue_age/minimum',
+                                                                              keyword: 'minimum',
+                                                                              params: { comparison: '>=', limit: 0 },
+                                                                            },
+                                                                          ];
+                                                                          return false;
+                                                                        }
+                                                                      }
+                                                                    } else {
+                                                                      validate10.errors = [
+                                                                        {
+                                                                          instancePath: instancePath + '/max_queue_age',
+                                                                          schemaPath: '#/properties/max_queue_age/type',
+                                                                          keyword: 'type',
+                                                                          params: { type: 'number' },
+                                                                        },
+                                                                      ];
+                                                                      return false;
+                                                                    }
                                                                   }
                                                                   var valid0 = _errs58 === errors;
                                                                 } else {
                                                                   var valid0 = true;
                                                                 }
                                                                 if (valid0) {
-                                                                  if (data.proxy_trust !== undefined) {
-                                                                    let data29 = data.proxy_trust;
+                                                                  if (data.poison_threshold !== undefined) {
+                                                                    let data29 = data.poison_threshold;
                                                                     const _errs60 = errors;
+                                                                    if (
+                                                                      !(
+                                                                        typeof data29 == 'number' &&
+                                                                        !(data29 % 1) &&
+                                                                        !isNaN(data29) &&
+                                                                        isFinite(data29)
+                                                                      )
+                                                                    ) {
+                                                                      validate10.errors = [
+                                                                        {
+                                                                          instancePath:
+                                                                            instancePath + '/poison_threshold',
+                                                                          schemaPath:
+                                                                            '#/properties/poison_threshold/type',
+                                                                          keyword: 'type',
+                                                                          params: { type: 'integer' },
+                                                                        },
+                                                                      ];
+                                                                      return false;
+                                                                    }
                                                                     if (errors === _errs60) {
-                                                                      if (Array.isArray(data29)) {
-                                                                        var valid1 = true;
-                                                                        const len0 = data29.length;
-                                                                        for (let i0 = 0; i0 < len0; i0++) {
-                                                                          let data30 = data29[i0];
-                                                                          const _errs62 = errors;
-                                                                          if (errors === _errs62) {
-                                                                            if (errors === _errs62) {
-                                                                              if (typeof data30 === 'string') {
-                                                                                if (!pattern0.test(data30)) {
-                                                                                  validate10.errors = [
-                                                                                    {
-                                                                                      instancePath:
-                                                                                        instancePath +
-                                                                                        '/proxy_trust/' +
-                                                                                        i0,
-                                                                                      schemaPath:
-                                                                                        '#/properties/proxy_trust/items/pattern',
-                                                                                      keyword: 'pattern',
-                                                                                      params: {
-                                                                                        pattern: '^[^\\u0000]*$',
-                                                                                      },
-                                                                                    },
-                                                                                  ];
-                                                                                  return false;
-                                                                                } else {
-                                                                                  if (!formats2(data30)) {
-                                                                                    validate10.errors = [
-                                                                                      {
-                                                                                        instancePath:
-                                                                                          instancePath +
-                                                                                          '/proxy_trust/' +
-                                                                                          i0,
-                                                                                        schemaPath:
-                                                                                          '#/properties/proxy_trust/items/format',
-                                                                                        keyword: 'format',
-                                                                                        params: { format: 'trust' },
-                                                                                      },
-                                                                                    ];
-                                                                                    return false;
-                                                                                  }
-                                                                                }
-                                                                              } else {
-                                                                                validate10.errors = [
-                                                                                  {
-                                                                                    instancePath:
-                                                                                      instancePath +
-                                                                                      '/proxy_trust/' +
-                                                                                      i0,
-                                                                                    schemaPath:
-                                                                                      '#/properties/proxy_trust/items/type',
-                                                                                    keyword: 'type',
-                                                                                    params: { type: 'string' },
-                                                                                  },
-                                                                                ];
-                                                                                return false;
-                                                                              }
-                                                                            }
-                                                                          }
-                                                                          var valid1 = _errs62 === errors;
-                                                                          if (!valid1) {
-                                                                            break;
-                                                                          }
+                                                                      if (
+                                                                        typeof data29 == 'number' &&
+                                                                        isFinite(data29)
+                                                                      ) {
+                                                                        if (data29 < 0 || isNaN(data29)) {
+                                                                          validate10.errors = [
+                                                                            {
+                                                                              instancePath:
+                                                                                instancePath + '/poison_threshold',
+                                                                              schemaPath:
+                                                                                '#/properties/poison_threshold/minimum',
+                                                                              keyword: 'minimum',
+                                                                              params: { comparison: '>=', limit: 0 },
+                                                                            },
+                                                                          ];
+                                                                          return false;
                                                                         }
-                                                                      } else {
-                                                                        validate10.errors = [
-                                                                          {
-                                                                            instancePath: instancePath + '/proxy_trust',
-                                                                            schemaPath: '#/properties/proxy_trust/type',
-                                                                            keyword: 'type',
-                                                                            params: { type: 'array' },
-                                                                          },
-                                                                        ];
-                                                                        return false;
                                                                       }
                                                                     }
                                                                     var valid0 = _errs60 === errors;
@@ -1341,144 +1338,188 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                                     var valid0 = true;
                                                                   }
                                                                   if (valid0) {
-                                                                    if (data.logfile !== undefined) {
-                                                                      let data31 = data.logfile;
-                                                                      const _errs64 = errors;
-                                                                      if (errors === _errs64) {
-                                                                        if (typeof data31 === 'string') {
-                                                                          if (!pattern0.test(data31)) {
+                                                                    if (data.crash_loop_limit !== undefined) {
+                                                                      let data30 = data.crash_loop_limit;
+                                                                      const _errs62 = errors;
+                                                                      if (
+                                                                        !(
+                                                                          typeof data30 == 'number' &&
+                                                                          !(data30 % 1) &&
+                                                                          !isNaN(data30) &&
+                                                                          isFinite(data30)
+                                                                        )
+                                                                      ) {
+                                                                        validate10.errors = [
+                                                                          {
+                                                                            instancePath:
+                                                                              instancePath + '/crash_loop_limit',
+                                                                            schemaPath:
+                                                                              '#/properties/crash_loop_limit/type',
+                                                                            keyword: 'type',
+                                                                            params: { type: 'integer' },
+                                                                          },
+                                                                        ];
+                                                                        return false;
+                                                                      }
+                                                                      if (errors === _errs62) {
+                                                                        if (
+                                                                          typeof data30 == 'number' &&
+                                                                          isFinite(data30)
+                                                                        ) {
+                                                                          if (data30 < 0 || isNaN(data30)) {
                                                                             validate10.errors = [
                                                                               {
-                                                                                instancePath: instancePath + '/logfile',
+                                                                                instancePath:
+                                                                                  instancePath + '/crash_loop_limit',
                                                                                 schemaPath:
-                                                                                  '#/properties/logfile/pattern',
-                                                                                keyword: 'pattern',
-                                                                                params: { pattern: '^[^\\u0000]*$' },
+                                                                                  '#/properties/crash_loop_limit/minimum',
+                                                                                keyword: 'minimum',
+                                                                                params: { comparison: '>=', limit: 0 },
                                                                               },
                                                                             ];
                                                                             return false;
                                                                           }
-                                                                        } else {
-                                                                          validate10.errors = [
-                                                                            {
-                                                                              instancePath: instancePath + '/logfile',
-                                                                              schemaPath: '#/properties/logfile/type',
-                                                                              keyword: 'type',
-                                                                              params: { type: 'string' },
-                                                                            },
-                                                                          ];
-                                                                          return false;
                                                                         }
                                                                       }
-                                                                      var valid0 = _errs64 === errors;
+                                                                      var valid0 = _errs62 === errors;
                                                                     } else {
                                                                       var valid0 = true;
                                                                     }
                                                                     if (valid0) {
-                                                                      if (data.log_level !== undefined) {
-                                                                        let data32 = data.log_level;
-                                                                        const _errs66 = errors;
-                                                                        if (typeof data32 !== 'string') {
-                                                                          validate10.errors = [
-                                                                            {
-                                                                              instancePath: instancePath + '/log_level',
-                                                                              schemaPath: '#/properties/log_level/type',
-                                                                              keyword: 'type',
-                                                                              params: { type: 'string' },
-                                                                            },
-                                                                          ];
-                                                                          return false;
-                                                                        }
+                                                                      if (data.exit_on_crash_loop !== undefined) {
+                                                                        const _errs64 = errors;
                                                                         if (
-                                                                          !(
-                                                                            data32 === 'fatal' ||
-                                                                            data32 === 'error' ||
-                                                                            data32 === 'warn' ||
-                                                                            data32 === 'info' ||
-                                                                            data32 === 'debug' ||
-                                                                            data32 === 'trace' ||
-                                                                            data32 === 'silent'
-                                                                          )
+                                                                          typeof data.exit_on_crash_loop !== 'boolean'
                                                                         ) {
                                                                           validate10.errors = [
                                                                             {
-                                                                              instancePath: instancePath + '/log_level',
-                                                                              schemaPath: '#/properties/log_level/enum',
-                                                                              keyword: 'enum',
-                                                                              params: {
-                                                                                allowedValues:
-                                                                                  schema11.properties.log_level.enum,
-                                                                              },
+                                                                              instancePath:
+                                                                                instancePath + '/exit_on_crash_loop',
+                                                                              schemaPath:
+                                                                                '#/properties/exit_on_crash_loop/type',
+                                                                              keyword: 'type',
+                                                                              params: { type: 'boolean' },
                                                                             },
                                                                           ];
                                                                           return false;
                                                                         }
-                                                                        var valid0 = _errs66 === errors;
+                                                                        var valid0 = _errs64 === errors;
                                                                       } else {
                                                                         var valid0 = true;
                                                                       }
                                                                       if (valid0) {
-                                                                        if (data.log_format !== undefined) {
-                                                                          let data33 = data.log_format;
-                                                                          const _errs68 = errors;
-                                                                          if (typeof data33 !== 'string') {
+                                                                        if (data.proxy_mode !== undefined) {
+                                                                          const _errs66 = errors;
+                                                                          if (typeof data.proxy_mode !== 'boolean') {
                                                                             validate10.errors = [
                                                                               {
                                                                                 instancePath:
-                                                                                  instancePath + '/log_format',
+                                                                                  instancePath + '/proxy_mode',
                                                                                 schemaPath:
-                                                                                  '#/properties/log_format/type',
+                                                                                  '#/properties/proxy_mode/type',
                                                                                 keyword: 'type',
-                                                                                params: { type: 'string' },
+                                                                                params: { type: 'boolean' },
                                                                               },
                                                                             ];
                                                                             return false;
                                                                           }
-                                                                          if (
-                                                                            !(data33 === 'text' || data33 === 'json')
-                                                                          ) {
-                                                                            validate10.errors = [
-                                                                              {
-                                                                                instancePath:
-                                                                                  instancePath + '/log_format',
-                                                                                schemaPath:
-                                                                                  '#/properties/log_format/enum',
-                                                                                keyword: 'enum',
-                                                                                params: {
-                                                                                  allowedValues:
-                                                                                    schema11.properties.log_format.enum,
-                                                                                },
-                                                                              },
-                                                                            ];
-                                                                            return false;
-                                                                          }
-                                                                          var valid0 = _errs68 === errors;
+                                                                          var valid0 = _errs66 === errors;
                                                                         } else {
                                                                           var valid0 = true;
                                                                         }
                                                                         if (valid0) {
-                                                                          if (data.access_log !== undefined) {
-                                                                            const _errs70 = errors;
-                                                                            if (typeof data.access_log !== 'boolean') {
-                                                                              validate10.errors = [
-                                                                                {
-                                                                                  instancePath:
-                                                                                    instancePath + '/access_log',
-                                                                                  schemaPath:
-                                                                                    '#/properties/access_log/type',
-                                                                                  keyword: 'type',
-                                                                                  params: { type: 'boolean' },
-                                                                                },
-                                                                              ];
-                                                                              return false;
+                                                                          if (data.proxy_trust !== undefined) {
+                                                                            let data33 = data.proxy_trust;
+                                                                            const _errs68 = errors;
+                                                                            if (errors === _errs68) {
+                                                                              if (Array.isArray(data33)) {
+                                                                                var valid1 = true;
+                                                                                const len0 = data33.length;
+                                                                                for (let i0 = 0; i0 < len0; i0++) {
+                                                                                  let data34 = data33[i0];
+                                                                                  const _errs70 = errors;
+                                                                                  if (errors === _errs70) {
+                                                                                    if (errors === _errs70) {
+                                                                                      if (typeof data34 === 'string') {
+                                                                                        if (!pattern0.test(data34)) {
+                                                                                          validate10.errors = [
+                                                                                            {
+                                                                                              instancePath:
+                                                                                                instancePath +
+                                                                                                '/proxy_trust/' +
+                                                                                                i0,
+                                                                                              schemaPath:
+                                                                                                '#/properties/proxy_trust/items/pattern',
+                                                                                              keyword: 'pattern',
+                                                                                              params: {
+                                                                                                pattern:
+                                                                                                  '^[^\\u0000]*$',
+                                                                                              },
+                                                                                            },
+                                                                                          ];
+                                                                                          return false;
+                                                                                        } else {
+                                                                                          if (!formats4(data34)) {
+                                                                                            validate10.errors = [
+                                                                                              {
+                                                                                                instancePath:
+                                                                                                  instancePath +
+                                                                                                  '/proxy_trust/' +
+                                                                                                  i0,
+                                                                                                schemaPath:
+                                                                                                  '#/properties/proxy_trust/items/format',
+                                                                                                keyword: 'format',
+                                                                                                params: {
+                                                                                                  format: 'trust',
+                                                                                                },
+                                                                                              },
+                                                                                            ];
+                                                                                            return false;
+                                                                                          }
+                                                                                        }
+                                                                                      } else {
+                                                                                        validate10.errors = [
+                                                                                          {
+                                                                                            instancePath:
+                                                                                              instancePath +
+                                                                                              '/proxy_trust/' +
+                                                                                              i0,
+                                                                                            schemaPath:
+                                                                                              '#/properties/proxy_trust/items/type',
+                                                                                            keyword: 'type',
+                                                                                            params: { type: 'string' },
+                                                                                          },
+                                                                                        ];
+                                                                                        return false;
+                                                                                      }
+                                                                                    }
+                                                                                  }
+                                                                                  var valid1 = _errs70 === errors;
+                                                                                  if (!valid1) {
+                                                                                    break;
+                                                                                  }
+                                                                                }
+                                                                              } else {
+                                                                                validate10.errors = [
+                                                                                  {
+                                                                                    instancePath:
+                                                                                      instancePath + '/proxy_trust',
+                                                                                    schemaPath:
+                                                                                      '#/properties/proxy_trust/type',
+                                                                                    keyword: 'type',
+                                                                                    params: { type: 'array' },
+                                                                                  },
+                                                                                ];
+                                                                                return false;
+                                                                              }
                                                                             }
-                                                                            var valid0 = _errs70 === errors;
+                                                                            var valid0 = _errs68 === errors;
                                                                           } else {
                                                                             var valid0 = true;
                                                                           }
                                                                           if (valid0) {
-                                                                            if (data.pidfile !== undefined) {
-                                                                              let data35 = data.pidfile;
+                                                                            if (data.logfile !== undefined) {
+                                                                              let data35 = data.logfile;
                                                                               const _errs72 = errors;
                                                                               if (errors === _errs72) {
                                                                                 if (typeof data35 === 'string') {
@@ -1486,9 +1527,9 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                                                     validate10.errors = [
                                                                                       {
                                                                                         instancePath:
-                                                                                          instancePath + '/pidfile',
+                                                                                          instancePath + '/logfile',
                                                                                         schemaPath:
-                                                                                          '#/properties/pidfile/pattern',
+                                                                                          '#/properties/logfile/pattern',
                                                                                         keyword: 'pattern',
                                                                                         params: {
                                                                                           pattern: '^[^\\u0000]*$',
@@ -1501,9 +1542,9 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                                                   validate10.errors = [
                                                                                     {
                                                                                       instancePath:
-                                                                                        instancePath + '/pidfile',
+                                                                                        instancePath + '/logfile',
                                                                                       schemaPath:
-                                                                                        '#/properties/pidfile/type',
+                                                                                        '#/properties/logfile/type',
                                                                                       keyword: 'type',
                                                                                       params: { type: 'string' },
                                                                                     },
@@ -1516,21 +1557,45 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                                               var valid0 = true;
                                                                             }
                                                                             if (valid0) {
-                                                                              if (data.stop_after_init !== undefined) {
+                                                                              if (data.log_level !== undefined) {
+                                                                                let data36 = data.log_level;
                                                                                 const _errs74 = errors;
+                                                                                if (typeof data36 !== 'string') {
+                                                                                  validate10.errors = [
+                                                                                    {
+                                                                                      instancePath:
+                                                                                        instancePath + '/log_level',
+                                                                                      schemaPath:
+                                                                                        '#/properties/log_level/type',
+                                                                                      keyword: 'type',
+                                                                                      params: { type: 'string' },
+                                                                                    },
+                                                                                  ];
+                                                                                  return false;
+                                                                                }
                                                                                 if (
-                                                                                  typeof data.stop_after_init !==
-                                                                                  'boolean'
+                                                                                  !(
+                                                                                    data36 === 'fatal' ||
+                                                                                    data36 === 'error' ||
+                                                                                    data36 === 'warn' ||
+                                                                                    data36 === 'info' ||
+                                                                                    data36 === 'debug' ||
+                                                                                    data36 === 'trace' ||
+                                                                                    data36 === 'silent'
+                                                                                  )
                                                                                 ) {
                                                                                   validate10.errors = [
                                                                                     {
                                                                                       instancePath:
-                                                                                        instancePath +
-                                                                                        '/stop_after_init',
+                                                                                        instancePath + '/log_level',
                                                                                       schemaPath:
-                                                                                        '#/properties/stop_after_init/type',
-                                                                                      keyword: 'type',
-                                                                                      params: { type: 'boolean' },
+                                                                                        '#/properties/log_level/enum',
+                                                                                      keyword: 'enum',
+                                                                                      params: {
+                                                                                        allowedValues:
+                                                                                          schema11.properties.log_level
+                                                                                            .enum,
+                                                                                      },
                                                                                     },
                                                                                   ];
                                                                                   return false;
@@ -1540,44 +1605,308 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
                                                                                 var valid0 = true;
                                                                               }
                                                                               if (valid0) {
-                                                                                if (data.test_file !== undefined) {
-                                                                                  let data37 = data.test_file;
+                                                                                if (data.log_format !== undefined) {
+                                                                                  let data37 = data.log_format;
                                                                                   const _errs76 = errors;
-                                                                                  if (errors === _errs76) {
-                                                                                    if (typeof data37 === 'string') {
-                                                                                      if (!pattern0.test(data37)) {
-                                                                                        validate10.errors = [
-                                                                                          {
-                                                                                            instancePath:
-                                                                                              instancePath +
-                                                                                              '/test_file',
-                                                                                            schemaPath:
-                                                                                              '#/properties/test_file/pattern',
-                                                                                            keyword: 'pattern',
-                                                                                            params: {
-                                                                                              pattern: '^[^\\u0000]*$',
-                                                                                            },
-                                                                                          },
-                                                                                        ];
-                                                                                        return false;
-                                                                                      }
-                                                                                    } else {
-                                                                                      validate10.errors = [
-                                                                                        {
-                                                                                          instancePath:
-                                                                                            instancePath + '/test_file',
-                                                                                          schemaPath:
-                                                                                            '#/properties/test_file/type',
-                                                                                          keyword: 'type',
-                                                                                          params: { type: 'string' },
+                                                                                  if (typeof data37 !== 'string') {
+                                                                                    validate10.errors = [
+                                                                                      {
+                                                                                        instancePath:
+                                                                                          instancePath + '/log_format',
+                                                                                        schemaPath:
+                                                                                          '#/properties/log_format/type',
+                                                                                        keyword: 'type',
+                                                                                        params: { type: 'string' },
+                                                                                      },
+                                                                                    ];
+                                                                                    return false;
+                                                                                  }
+                                                                                  if (
+                                                                                    !(
+                                                                                      data37 === 'text' ||
+                                                                                      data37 === 'json'
+                                                                                    )
+                                                                                  ) {
+                                                                                    validate10.errors = [
+                                                                                      {
+                                                                                        instancePath:
+                                                                                          instancePath + '/log_format',
+                                                                                        schemaPath:
+                                                                                          '#/properties/log_format/enum',
+                                                                                        keyword: 'enum',
+                                                                                        params: {
+                                                                                          allowedValues:
+                                                                                            schema11.properties
+                                                                                              .log_format.enum,
                                                                                         },
-                                                                                      ];
-                                                                                      return false;
-                                                                                    }
+                                                                                      },
+                                                                                    ];
+                                                                                    return false;
                                                                                   }
                                                                                   var valid0 = _errs76 === errors;
                                                                                 } else {
                                                                                   var valid0 = true;
+                                                                                }
+                                                                                if (valid0) {
+                                                                                  if (data.access_log !== undefined) {
+                                                                                    const _errs78 = errors;
+                                                                                    if (
+                                                                                      typeof data.access_log !==
+                                                                                      'boolean'
+                                                                                    ) {
+                                                                                      validate10.errors = [
+                                                                                        {
+                                                                                          instancePath:
+                                                                                            instancePath +
+                                                                                            '/access_log',
+                                                                                          schemaPath:
+                                                                                            '#/properties/access_log/type',
+                                                                                          keyword: 'type',
+                                                                                          params: { type: 'boolean' },
+                                                                                        },
+                                                                                      ];
+                                                                                      return false;
+                                                                                    }
+                                                                                    var valid0 = _errs78 === errors;
+                                                                                  } else {
+                                                                                    var valid0 = true;
+                                                                                  }
+                                                                                  if (valid0) {
+                                                                                    if (data.pidfile !== undefined) {
+                                                                                      let data39 = data.pidfile;
+                                                                                      const _errs80 = errors;
+                                                                                      if (errors === _errs80) {
+                                                                                        if (
+                                                                                          typeof data39 === 'string'
+                                                                                        ) {
+                                                                                          if (!pattern0.test(data39)) {
+                                                                                            validate10.errors = [
+                                                                                              {
+                                                                                                instancePath:
+                                                                                                  instancePath +
+                                                                                                  '/pidfile',
+                                                                                                schemaPath:
+                                                                                                  '#/properties/pidfile/pattern',
+                                                                                                keyword: 'pattern',
+                                                                                                params: {
+                                                                                                  pattern:
+                                                                                                    '^[^\\u0000]*$',
+                                                                                                },
+                                                                                              },
+                                                                                            ];
+                                                                                            return false;
+                                                                                          }
+                                                                                        } else {
+                                                                                          validate10.errors = [
+                                                                                            {
+                                                                                              instancePath:
+                                                                                                instancePath +
+                                                                                                '/pidfile',
+                                                                                              schemaPath:
+                                                                                                '#/properties/pidfile/type',
+                                                                                              keyword: 'type',
+                                                                                              params: {
+                                                                                                type: 'string',
+                                                                                              },
+                                                                                            },
+                                                                                          ];
+                                                                                          return false;
+                                                                                        }
+                                                                                      }
+                                                                                      var valid0 = _errs80 === errors;
+                                                                                    } else {
+                                                                                      var valid0 = true;
+                                                                                    }
+                                                                                    if (valid0) {
+                                                                                      if (data.user !== undefined) {
+                                                                                        let data40 = data.user;
+                                                                                        const _errs82 = errors;
+                                                                                        if (errors === _errs82) {
+                                                                                          if (
+                                                                                            typeof data40 === 'string'
+                                                                                          ) {
+                                                                                            if (
+                                                                                              !pattern0.test(data40)
+                                                                                            ) {
+                                                                                              validate10.errors = [
+                                                                                                {
+                                                                                                  instancePath:
+                                                                                                    instancePath +
+                                                                                                    '/user',
+                                                                                                  schemaPath:
+                                                                                                    '#/properties/user/pattern',
+                                                                                                  keyword: 'pattern',
+                                                                                                  params: {
+                                                                                                    pattern:
+                                                                                                      '^[^\\u0000]*$',
+                                                                                                  },
+                                                                                                },
+                                                                                              ];
+                                                                                              return false;
+                                                                                            }
+                                                                                          } else {
+                                                                                            validate10.errors = [
+                                                                                              {
+                                                                                                instancePath:
+                                                                                                  instancePath +
+                                                                                                  '/user',
+                                                                                                schemaPath:
+                                                                                                  '#/properties/user/type',
+                                                                                                keyword: 'type',
+                                                                                                params: {
+                                                                                                  type: 'string',
+                                                                                                },
+                                                                                              },
+                                                                                            ];
+                                                                                            return false;
+                                                                                          }
+                                                                                        }
+                                                                                        var valid0 = _errs82 === errors;
+                                                                                      } else {
+                                                                                        var valid0 = true;
+                                                                                      }
+                                                                                      if (valid0) {
+                                                                                        if (data.group !== undefined) {
+                                                                                          let data41 = data.group;
+                                                                                          const _errs84 = errors;
+                                                                                          if (errors === _errs84) {
+                                                                                            if (
+                                                                                              typeof data41 === 'string'
+                                                                                            ) {
+                                                                                              if (
+                                                                                                !pattern0.test(data41)
+                                                                                              ) {
+                                                                                                validate10.errors = [
+                                                                                                  {
+                                                                                                    instancePath:
+                                                                                                      instancePath +
+                                                                                                      '/group',
+                                                                                                    schemaPath:
+                                                                                                      '#/properties/group/pattern',
+                                                                                                    keyword: 'pattern',
+                                                                                                    params: {
+                                                                                                      pattern:
+                                                                                                        '^[^\\u0000]*$',
+                                                                                                    },
+                                                                                                  },
+                                                                                                ];
+                                                                                                return false;
+                                                                                              }
+                                                                                            } else {
+                                                                                              validate10.errors = [
+                                                                                                {
+                                                                                                  instancePath:
+                                                                                                    instancePath +
+                                                                                                    '/group',
+                                                                                                  schemaPath:
+                                                                                                    '#/properties/group/type',
+                                                                                                  keyword: 'type',
+                                                                                                  params: {
+                                                                                                    type: 'string',
+                                                                                                  },
+                                                                                                },
+                                                                                              ];
+                                                                                              return false;
+                                                                                            }
+                                                                                          }
+                                                                                          var valid0 =
+                                                                                            _errs84 === errors;
+                                                                                        } else {
+                                                                                          var valid0 = true;
+                                                                                        }
+                                                                                        if (valid0) {
+                                                                                          if (
+                                                                                            data.stop_after_init !==
+                                                                                            undefined
+                                                                                          ) {
+                                                                                            const _errs86 = errors;
+                                                                                            if (
+                                                                                              typeof data.stop_after_init !==
+                                                                                              'boolean'
+                                                                                            ) {
+                                                                                              validate10.errors = [
+                                                                                                {
+                                                                                                  instancePath:
+                                                                                                    instancePath +
+                                                                                                    '/stop_after_init',
+                                                                                                  schemaPath:
+                                                                                                    '#/properties/stop_after_init/type',
+                                                                                                  keyword: 'type',
+                                                                                                  params: {
+                                                                                                    type: 'boolean',
+                                                                                                  },
+                                                                                                },
+                                                                                              ];
+                                                                                              return false;
+                                                                                            }
+                                                                                            var valid0 =
+                                                                                              _errs86 === errors;
+                                                                                          } else {
+                                                                                            var valid0 = true;
+                                                                                          }
+                                                                                          if (valid0) {
+                                                                                            if (
+                                                                                              data.test_file !==
+                                                                                              undefined
+                                                                                            ) {
+                                                                                              let data43 =
+                                                                                                data.test_file;
+                                                                                              const _errs88 = errors;
+                                                                                              if (errors === _errs88) {
+                                                                                                if (
+                                                                                                  typeof data43 ===
+                                                                                                  'string'
+                                                                                                ) {
+                                                                                                  if (
+                                                                                                    !pattern0.test(
+                                                                                                      data43,
+                                                                                                    )
+                                                                                                  ) {
+                                                                                                    validate10.errors =
+                                                                                                      [
+                                                                                                        {
+                                                                                                          instancePath:
+                                                                                                            instancePath +
+                                                                                                            '/test_file',
+                                                                                                          schemaPath:
+                                                                                                            '#/properties/test_file/pattern',
+                                                                                                          keyword:
+                                                                                                            'pattern',
+                                                                                                          params: {
+                                                                                                            pattern:
+                                                                                                              '^[^\\u0000]*$',
+                                                                                                          },
+                                                                                                        },
+                                                                                                      ];
+                                                                                                    return false;
+                                                                                                  }
+                                                                                                } else {
+                                                                                                  validate10.errors = [
+                                                                                                    {
+                                                                                                      instancePath:
+                                                                                                        instancePath +
+                                                                                                        '/test_file',
+                                                                                                      schemaPath:
+                                                                                                        '#/properties/test_file/type',
+                                                                                                      keyword: 'type',
+                                                                                                      params: {
+                                                                                                        type: 'string',
+                                                                                                      },
+                                                                                                    },
+                                                                                                  ];
+                                                                                                  return false;
+                                                                                                }
+                                                                                              }
+                                                                                              var valid0 =
+                                                                                                _errs88 === errors;
+                                                                                            } else {
+                                                                                              var valid0 = true;
+                                                                                            }
+                                                                                          }
+                                                                                        }
+                                                                                      }
+                                                                                    }
+                                                                                  }
                                                                                 }
                                                                               }
                                                                             }

@@ -316,13 +316,6 @@ t.test('what fails to load or boot is told with the app’s own error', async (t
   t.match(await failure('class.ts'), { code: 'TRC_APP_FORM', message: /the class Service/ });
 });
 
-t.test('a syntax error is told with its place', async (t) => {
-  t.match(await failure('syntax-error.mjs'), {
-    code: 'TRC_APP_LOAD',
-    cause: { name: 'SyntaxError', stack: /syntax-error\.mjs:3/ },
-  });
-});
-
 t.test('a plugin that never ends is told by Fastify, before the boot’s own limit', async (t) => {
   t.match(await failure('never-ready.ts', { config: { boot_timeout: 0.3 } }), {
     code: 'TRC_BOOT_TIMEOUT',

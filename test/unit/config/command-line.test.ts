@@ -73,6 +73,18 @@ t.test('every mistake at once', async (t) => {
   );
 });
 
+t.test('what other servers call it leads to the flag; its value is not taken for an app', async (t) => {
+  t.same(problems('--port', '80', 'app.ts'), ['--port: unknown flag; did you mean --http-port?']);
+  t.same(problems('--host=::1', '--log', 'a', '--max_requests=3', 'app.ts'), [
+    '--host: unknown flag; did you mean --http-interface?',
+    '--log: unknown flag; did you mean --logfile?',
+    '--max_requests: unknown flag; did you mean --limit-request?',
+  ]);
+  // gunicorn and Puma.
+  for (const flag of ['--bind', '-b'])
+    t.same(problems(flag, ':80', 'app.ts'), [`${flag}: unknown flag; did you mean --http-interface and --http-port?`]);
+});
+
 t.test('a flag is not taken for the value of the one before it', async (t) => {
   const { given: values, problems: found } = parseCommandLine(['--logfile', '--evented', '-p', '-w', '2', '-c'], '/');
   t.same(found, [

@@ -27,3 +27,9 @@ t.test('trust: addresses, CIDR ranges and three names', async (t) => {
     t.notOk(formats.trust(proxy), proxy);
   }
 });
+
+t.test('mode: permissions in octal', async (t) => {
+  for (const mode of ['0660', '660', '0777', '000']) t.ok(formats.mode(mode), mode);
+  for (const mode of ['', '66', '0668', '1777', '00660', 'rw-rw----', '0o660', '-660'])
+    t.notOk(formats.mode(mode), mode);
+});

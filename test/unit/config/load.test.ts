@@ -221,7 +221,7 @@ t.test('hosts, lists, paths, and what Kubernetes sets', async (t) => {
   const of = (input: { argv?: string[]; env?: Record<string, string> }): string[] =>
     mistakes(folder, { ...input, argv: ['app.ts', ...(input.argv ?? [])] });
   t.same(of({ argv: ['--http-interface=0.0.0.0:80'] }), [
-    '--http-interface=0.0.0.0:80: must be an IPv4 or IPv6 address or a host name',
+    '--http-interface=0.0.0.0:80: must be an IPv4 or IPv6 address, a host name or none',
   ]);
   t.same(of({ argv: ['--http-interface=::1', '--proxy-mode', '--proxy-trust=10.0.0.0/8,loopback'] }), []);
   t.match(of({ argv: ['--proxy-trust=all'] }), [/^--proxy-trust=all: must be addresses, CIDR ranges/]);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { didYouMean, editDistance, nearest } from '../../../src/config/nearest.ts';
+import { didYouMean, editDistance, nearest, question } from '../../../src/config/nearest.ts';
 
 t.test('edits are counted; a swap of neighbours is one', async (t) => {
   t.equal(editDistance('http_port', 'http_port'), 0);
@@ -42,8 +42,20 @@ t.test('what is far away is not suggested', async (t) => {
   t.equal(nearest('TRICORN_WORKER_XY', ['TRICORN_WORKERS'], 2), undefined, 'beyond the limit');
 });
 
+t.test('a name of a megabyte is not compared letter by letter', async (t) => {
+  const huge = 'x'.repeat(1_000_000);
+  t.equal(
+    nearest(
+      huge,
+      Array.from({ length: 100 }, (_, n) => `${huge.slice(0, 100_000)}${n}`),
+    ),
+    undefined,
+  );
+});
+
 t.test('words for a message', async (t) => {
   t.equal(didYouMean('http_prot', ['http_port']), '; did you mean http_port?');
   t.equal(didYouMean('warning', ['error', 'warn']), '; did you mean warn?', 'it begins with the right name');
   t.equal(didYouMean('colour', ['http_port']), '');
+  t.equal(question(['a', 'b']), '; did you mean a and b?');
 });

@@ -6,6 +6,7 @@ import {
   settingKeys,
   settingNamed,
   settings,
+  settingsCalled,
   variableOf,
 } from '../../../src/config/settings.ts';
 import { load } from './support.ts';
@@ -20,6 +21,8 @@ t.test('the defaults are those of the manual', async (t) => {
     http_interface: '0.0.0.0',
     http_port: 8069,
     http_enable: true,
+    http_socket: '',
+    http_socket_mode: '0660',
     backlog: 511,
     graceful_timeout: 30,
     boot_timeout: 60,
@@ -41,6 +44,8 @@ t.test('the defaults are those of the manual', async (t) => {
     max_queue: 0,
     max_queue_age: 0,
     poison_threshold: 3,
+    crash_loop_limit: 10,
+    exit_on_crash_loop: false,
     proxy_mode: false,
     proxy_trust: ['loopback'],
     pidfile: '',
@@ -48,6 +53,8 @@ t.test('the defaults are those of the manual', async (t) => {
     log_level: 'info',
     log_format: 'json',
     access_log: true,
+    user: '',
+    group: '',
     stop_after_init: false,
     test_file: '',
   });
@@ -61,6 +68,16 @@ t.test('a name leads to one setting only', async (t) => {
   const shorts = settingKeys.flatMap((key) => settings[key].short ?? []);
   t.equal(new Set([...shorts, 'c', 'h', 'V']).size, shorts.length + 3);
   for (const flag of flags) t.notMatch(flag, /^no-|^(config|help|version|print-config)$/);
+});
+
+t.test('what other servers call a setting is no name of ours', async (t) => {
+  t.same(settingsCalled('port'), ['http_port']);
+  t.same(settingsCalled('max-requests'), ['limit_request'], 'with dashes, too');
+  t.same(settingsCalled('bind'), ['http_interface', 'http_port'], 'what is one there may be two here');
+  t.same(settingsCalled('http_port'), []);
+  for (const [key, { elsewhere = [] }] of Object.entries<Setting>(settings)) {
+    for (const name of elsewhere) t.equal(settingNamed(name), undefined, `${key}: ${name}`);
+  }
 });
 
 t.test('names are derived from the key', async (t) => {

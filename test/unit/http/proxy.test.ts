@@ -11,6 +11,7 @@ import {
   parseForwarded,
   proxiedClient,
 } from '../../../src/http/proxy.ts';
+import { markUnixPeer, UNIX_PEER } from '../../../src/http/peer.ts';
 
 const trust = compileTrust(['loopback', '10.0.0.0/8', 'fd00::/8']);
 const walk = (peer: string, headers: http.IncomingHttpHeaders): object => findClient(peer, hopsOf(headers), trust);
@@ -164,4 +165,28 @@ t.test('a server that had upgrades before gets ours before them', async (t) => {
   server.on('upgrade', own);
   installProxy(server, trust);
   t.equal(server.listeners('upgrade')[1], own);
+});
+
+t.test('a proxy on a unix socket is a process of this machine: trusted where 127.0.0.1 is', async (t) => {
+  for (const [trusted, yes] of [
+    [['loopback'], true],
+    [['127.0.0.0/8'], true],
+    [['10.0.0.0/8'], false],
+  ] as const) {
+    t.equal(compileTrust(trusted)(UNIX_PEER), yes, trusted[0]);
+  }
+  const socket = new net.Socket();
+  const req = new http.IncomingMessage(socket);
+  t.equal(clientAddress(req), undefined, 'a peer that is gone is none on a unix socket');
+  markUnixPeer(socket);
+  t.equal(clientAddress(req), UNIX_PEER);
+  const server = new http.Server();
+  installProxy(server, trust);
+  req.headers['x-forwarded-for'] = '1.1.1.1';
+  server.emit('request', req, new http.ServerResponse(req));
+  t.equal(clientAddress(req), '1.1.1.1');
+  const plain = new http.IncomingMessage(socket);
+  server.emit('request', plain, new http.ServerResponse(plain));
+  t.equal(clientAddress(plain), UNIX_PEER);
+  t.equal(plain.headers['x-forwarded-for'], undefined, 'no framework is told of an address that is none');
 });

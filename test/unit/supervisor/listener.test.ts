@@ -1,9 +1,15 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import t, { type Test } from 'tap';
-import { bindError, bindListener, formatAddress, localUrl, type Listener } from '../../../src/supervisor/listener.ts';
+import {
+  bindError,
+  bindListener,
+  formatAddress,
+  localUrl,
+  type TcpListener,
+} from '../../../src/supervisor/listener.ts';
 
-async function bind(t: Test, host: string, port = 0): Promise<Listener> {
+async function bind(t: Test, host: string, port = 0): Promise<TcpListener> {
   const listener = await bindListener(host, port);
   t.teardown(() => listener.close());
   return listener;

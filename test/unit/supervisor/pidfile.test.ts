@@ -6,11 +6,15 @@ import t, { type Test } from 'tap';
 import { Pidfile } from '../../../src/supervisor/pidfile.ts';
 import { runModule, source } from './support.ts';
 
-/** A process that lives until the test ends it. */
-async function startProcess(t: Test): Promise<ChildProcess & { pid: number }> {
-  const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'inherit'] });
+/** A process with this title that lives until the test ends it. */
+async function startProcess(
+  t: Test,
+  title = 'tricorn: supervisor (evented) app.ts',
+): Promise<ChildProcess & { pid: number }> {
+  const script = `process.title = ${JSON.stringify(title)}; process.stdin.resume(); console.log('named')`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
-  await once(child, 'spawn');
+  await once(child.stdout, 'data');
   return child as ChildProcess & { pid: number };
 }
 
@@ -38,7 +42,7 @@ t.test('it holds our pid in one line that all may read, and is removed', async (
   pidfile.remove();
 });
 
-t.test('one that names a live process is left alone', async (t) => {
+t.test('one that names a live supervisor is left alone', async (t) => {
   const path = join(t.testdir(), 'tricorn.pid');
   const { pid } = await startProcess(t);
   writeFileSync(path, `${pid}\n`);
@@ -62,6 +66,24 @@ t.test('one that names a dead process is replaced', async (t) => {
   t.equal(readFileSync(path, 'utf8'), `${process.pid}\n`);
 });
 
+t.test('one whose number belongs to another program by now is replaced', async (t) => {
+  const path = join(t.testdir(), 'tricorn.pid');
+  const { pid } = await startProcess(t, 'postgres: checkpointer of tricorn');
+  writeFileSync(path, `${pid}\n`);
+  new Pidfile(path).write();
+  t.equal(readFileSync(path, 'utf8'), `${process.pid}\n`);
+});
+
+t.test('one that still starts is known by its command line', async (t) => {
+  const folder = t.testdir({ 'tricorn.js': "process.stdin.resume(); console.log('started')" });
+  const child = spawn(process.execPath, [join(folder, 'tricorn.js')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  const path = join(folder, 'tricorn.pid');
+  writeFileSync(path, `${child.pid}\n`);
+  t.throws(() => new Pidfile(path).write(), { code: 'TRC_PIDFILE' });
+});
+
 t.test('one that names nobody is replaced', async (t) => {
   const path = join(t.testdir(), 'tricorn.pid');
   // 0 and -1 mean process groups to kill(2), the long one is no pid of any system.
@@ -74,14 +96,15 @@ t.test('one that names nobody is replaced', async (t) => {
 
 t.test('a holder that belongs to somebody else lives, too', async (t) => {
   const path = join(t.testdir(), 'tricorn.pid');
-  // A child that has given up root's rights asks for process 1, which it may not signal.
-  writeFileSync(path, '1\n');
+  const { pid } = await startProcess(t);
+  // A child that has given up root's rights asks for it, and may not signal it.
+  writeFileSync(path, `${pid}\n`);
   const script = `
     const { Pidfile } = await import(${source('supervisor/pidfile.ts')});
     if (process.getuid() === 0) process.setuid(65534);
     try { new Pidfile(${JSON.stringify(path)}).write(); } catch ({ message }) { process.stdout.write(message); }`;
   const output = await runModule(t, script);
-  t.equal(output, `pidfile ${path}: names process 1, which is alive`);
+  t.equal(output, `pidfile ${path}: names process ${pid}, which is alive`);
 });
 
 t.test('one that cannot be written is told, and nothing is left behind', async (t) => {

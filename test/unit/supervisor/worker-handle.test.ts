@@ -2,8 +2,9 @@ import type { Worker } from 'node:cluster';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { TricornError, toWireError } from '../../../src/errors.ts';
-import type { LoopStack, ToWorker, WorkerBoot, WorkerUsage } from '../../../src/protocol.ts';
+import type { ToWorker, WorkerBoot } from '../../../src/protocol.ts';
 import { WorkerHandle } from '../../../src/supervisor/worker-handle.ts';
+import { stop } from '../../support/idle.ts';
 import { bootOf, configOf, entered, forkObedient, order } from './support.ts';
 
 interface Started {
@@ -29,10 +30,8 @@ function say(worker: Worker, what: unknown): void {
 
 /** What the handle has told its worker so far, `usage` included. */
 async function heardBy(handle: WorkerHandle): Promise<ToWorker[]> {
-  const usage = once(handle, 'usage') as Promise<[WorkerUsage]>;
-  handle.send({ type: 'usage' });
-  const [{ loops }] = await usage;
-  return loops[0]?.app as ToWorker[];
+  const usage = await handle.askUsage();
+  return usage?.loops[0]?.app as ToWorker[];
 }
 
 t.test('it says who it is, and its boot message is the first that the worker hears', async (t) => {
@@ -124,8 +123,8 @@ t.test('orders to a dead worker are lost without a word', async (t) => {
   const { handle, states } = start(t);
   handle.kill();
   await entered(handle, 'exited');
-  handle.send({ type: 'usage' });
-  handle.askStacks();
+  t.equal(await handle.askUsage(), undefined);
+  t.same(await handle.askStacks(), []);
   handle.kill();
   await new Promise((resolve) => setImmediate(resolve));
   t.same(states, ['exited']);
@@ -140,37 +139,56 @@ t.test('a worker that closes its channel is told nothing more, and still watched
   handle.send({ type: 'usage' });
   handle.kill();
   await entered(handle, 'exited');
-  t.equal(handle.exit?.signal, 'SIGKILL');
+  // A worker of node:cluster ends by itself, too, when its channel is gone.
+  t.match(handle.exit, { expected: false });
 });
 
-t.test('fatal and usage go to whoever listens', async (t) => {
+t.test('why it cannot boot goes to whoever listens', async (t) => {
   const { worker, handle, states } = start(t);
   const error = toWireError(new TricornError('TRC_APP_LISTENS', { app: 'a.ts' }));
   const fatal = once(handle, 'fatal');
   say(worker, { type: 'fatal', error });
   t.same(await fatal, [error]);
-  const usage = once(handle, 'usage');
+  t.same(states, [], 'that is no state');
+});
+
+t.test('its usage goes to all who asked, and to nobody where nobody did', async (t) => {
+  const { worker, handle } = start(t);
+  const said = once(worker, 'message');
   say(worker, { type: 'usage', rss: 5, loops: [] });
-  t.match(await usage, [{ rss: 5, loops: [] }]);
-  t.same(states, [], 'neither is a state');
+  await said;
+  const asked = [handle.askUsage(), handle.askUsage()];
+  const [one, other] = await Promise.all(asked);
+  t.equal(one, other);
+  await stop(handle.pid);
+  const late = handle.askUsage();
+  handle.kill();
+  t.equal(await late, undefined, 'what it takes to its grave is none');
 });
 
 t.test('stacks are asked for and answered over the lifeline', async (t) => {
   const { handle } = start(t);
   // Each is one line more; nothing else goes over the lifeline.
   for (const _ of [1, 2]) {
-    const stacks = once(handle, 'stacks') as Promise<[LoopStack[]]>;
-    handle.askStacks();
-    t.same(await stacks, [[{ thread: 0, frames: ['    at obedience'] }]]);
+    t.same(await handle.askStacks(), [{ thread: 0, frames: ['    at obedience'] }]);
   }
+});
+
+t.test('stacks that a worker takes to its grave are none', async (t) => {
+  const { handle } = start(t);
+  await stop(handle.pid);
+  const asked = [handle.askStacks(), handle.askStacks()];
+  handle.kill();
+  t.same(await Promise.all(asked), [[], []]);
 });
 
 t.test('a fork that failed is a death, once', async (t) => {
   // The folder to start in is missing: the kernel refuses to start the process.
   const { handle, states } = start(t, () => 0, forkObedient(t, { cwd: '/nowhere/at/all' }));
   t.equal(handle.pid, 0);
-  handle.askStacks();
+  const stacks = handle.askStacks();
   await entered(handle, 'exited');
+  t.same(await stacks, []);
   t.same(handle.exit, { code: null, signal: null, expected: false });
   await new Promise((resolve) => setImmediate(resolve));
   t.same(states, ['exited']);

@@ -1,17 +1,19 @@
 /** A child that inherits a listener twice, as a worker does, and claims, accepts and looks when it is told to. */
 import type { Server, Socket } from 'node:net';
 import { FIRST_LISTENER_FD } from '../../../src/protocol.ts';
-import { accept, claimPort } from '../../../src/worker/acceptor.ts';
+import { accept, claim } from '../../../src/worker/acceptor.ts';
 
 export type Step = 'claim' | 'accept' | 'accept paused' | 'look' | 'resume' | 'close';
 
 const BACKLOG = 16;
-const inherited = { claimFd: FIRST_LISTENER_FD, acceptFd: FIRST_LISTENER_FD + 1 };
+const kind = process.argv[2] === 'unix' ? 'unix' : 'tcp';
+const acceptFd = FIRST_LISTENER_FD + 1;
+const inherited = { kind, shown: 'it', claimFd: FIRST_LISTENER_FD, acceptFds: [acceptFd] } as const;
 const sockets: Socket[] = [];
 let server: Server | undefined;
 
 const steps: Record<Step, () => unknown> = {
-  claim: () => claimPort(inherited, BACKLOG),
+  claim: () => claim(inherited, BACKLOG),
   accept: () => serve(false),
   'accept paused': () => serve(true),
   look: () => sockets.map(({ bytesRead, allowHalfOpen }) => ({ bytesRead, allowHalfOpen })),
@@ -20,7 +22,7 @@ const steps: Record<Step, () => unknown> = {
 };
 
 async function serve(pauseOnConnect: boolean): Promise<void> {
-  server = await accept(inherited, BACKLOG, (socket) => greet(socket, pauseOnConnect), pauseOnConnect);
+  server = await accept({ kind, fd: acceptFd }, BACKLOG, (socket) => greet(socket, pauseOnConnect), pauseOnConnect);
 }
 
 function greet(socket: Socket, paused: boolean): void {

@@ -3,10 +3,12 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { bindListener, type Listener } from '../../../src/supervisor/listener.ts';
+import { bindListener, type Listener, type TcpListener } from '../../../src/supervisor/listener.ts';
+import { bindUnixSocket } from '../../../src/supervisor/unix-socket.ts';
+import { shortFolder } from '../../support/ini.ts';
 import type { Step } from './accepting-child.ts';
 
-async function bind(t: Test, port = 0): Promise<Listener> {
+async function bind(t: Test, port = 0): Promise<TcpListener> {
   const listener = await bindListener('127.0.0.1', port);
   t.teardown(() => listener.close());
   return listener;
@@ -15,9 +17,9 @@ async function bind(t: Test, port = 0): Promise<Listener> {
 class Child {
   readonly #child: ChildProcess;
 
-  constructor(t: Test, { fd }: Listener) {
+  constructor(t: Test, { fd, kind }: Listener) {
     const stdio = ['ignore', 'inherit', 'inherit', 'ipc', 'ignore', fd, fd] as const;
-    this.#child = fork(join(import.meta.dirname, 'accepting-child.ts'), { stdio: [...stdio] });
+    this.#child = fork(join(import.meta.dirname, 'accepting-child.ts'), [kind], { stdio: [...stdio] });
     t.teardown(() => this.kill());
   }
 
@@ -47,7 +49,7 @@ class Client {
   }
 
   static async connect(t: Test, { address }: Listener): Promise<Client> {
-    const socket = net.connect(address.port, address.address);
+    const socket = typeof address === 'string' ? net.connect(address) : net.connect(address.port, address.address);
     t.teardown(() => socket.destroy());
     await once(socket, 'connect');
     return new Client(socket);
@@ -109,7 +111,7 @@ t.test('a rival that bound the same port at the same moment is noticed', async (
 });
 
 /** Two sockets on one port: bind(2) allows it as long as neither listens. */
-async function bothBind(t: Test): Promise<[Listener, Listener]> {
+async function bothBind(t: Test): Promise<[TcpListener, TcpListener]> {
   const ours = await bind(t);
   return [ours, await bind(t, ours.address.port)];
 }
@@ -154,3 +156,26 @@ t.test('closing ends nothing but accepting', async (t) => {
   await after.sees('hello');
   t.equal(((await child.does('look')) as unknown[]).length, 1);
 });
+
+t.test(
+  'a unix socket: refused before the claim, queued from then on, also when whoever accepted is killed',
+  async (t) => {
+    const listener = await bindUnixSocket({ path: join(shortFolder(t), 's'), mode: '600' });
+    t.teardown(() => listener.close());
+    const first = new Child(t, listener);
+    await t.rejects(Client.connect(t, listener), { code: 'ECONNREFUSED' });
+    await first.does('claim');
+    const early = await Client.connect(t, listener);
+    await early.sends('early');
+    t.same(await first.does('look'), [], 'nothing was accepted');
+    await first.does('accept');
+    await early.sees('hello early');
+    const cut = once(early.socket, 'close').catch(() => {});
+    await first.kill();
+    await cut;
+    const client = await Client.connect(t, listener);
+    const second = new Child(t, listener);
+    await second.does('accept');
+    await client.sees('hello');
+  },
+);

@@ -4,9 +4,10 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { WireError } from '../../../src/errors.ts';
-import type { LoopStack, WorkerUsage } from '../../../src/protocol.ts';
+import type { LoopStack } from '../../../src/protocol.ts';
 import { bindListener } from '../../../src/supervisor/listener.ts';
-import { inheritedListeners, spawnWorker } from '../../../src/supervisor/spawn-worker.ts';
+import { inherit } from '../../../src/supervisor/inheritance.ts';
+import { spawnWorker } from '../../../src/supervisor/spawn-worker.ts';
 import { WorkerHandle } from '../../../src/supervisor/worker-handle.ts';
 import { load } from '../config/support.ts';
 import { holds } from '../log/support.ts';
@@ -42,8 +43,9 @@ async function startPool(t: Test, threads: number): Promise<Pool> {
   const folder = t.testdir({ 'app.mjs': APP });
   const { config } = load(folder, { argv: ['app.mjs', `--threads=${threads}`, '--logfile=log'] });
   const listener = await bindListener('127.0.0.1', 0);
-  const boot = { threads, address: listener.address, listeners: inheritedListeners([listener]) };
-  const handle = new WorkerHandle(spawnWorker([listener]), bootOf(config, boot), () => performance.now());
+  const { fds, listeners } = inherit([listener], threads);
+  const boot = { threads, address: listener.address, listeners };
+  const handle = new WorkerHandle(spawnWorker({ fds }), bootOf(config, boot), () => performance.now());
   t.teardown(async () => {
     listener.close();
     handle.kill();
@@ -55,11 +57,7 @@ async function startPool(t: Test, threads: number): Promise<Pool> {
     port: listener.address.port,
     go: () => writeFileSync(join(folder, 'go'), ''),
     loading: (count) => holds(join(folder, 'journal'), 'loading;'.repeat(count)),
-    threads: async () => {
-      const usage = once(handle, 'usage') as Promise<[WorkerUsage]>;
-      handle.send({ type: 'usage' });
-      return (await usage)[0].loops.map(({ thread }) => thread);
-    },
+    threads: async () => ((await handle.askUsage())?.loops ?? []).map(({ thread }) => thread),
   };
 }
 
@@ -73,10 +71,8 @@ async function bootOfPool({ handle }: Pool): Promise<string> {
 }
 
 /** Answered over the lifeline, after the orders that were sent before. */
-async function stacksOf({ handle }: Pool): Promise<readonly LoopStack[]> {
-  const stacks = once(handle, 'stacks') as Promise<[readonly LoopStack[]]>;
-  handle.askStacks();
-  return (await stacks)[0];
+function stacksOf({ handle }: Pool): Promise<readonly LoopStack[]> {
+  return handle.askStacks();
 }
 
 async function request({ port }: Pool, path: string): Promise<string> {

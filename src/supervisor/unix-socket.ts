@@ -1,0 +1,120 @@
+/**
+ * http_socket: a listening unix socket. Lives in the supervisor.
+ *
+ * It is bound under a name aside, gets its mode and owner there, and is then renamed: so nobody ever sees it open
+ * wider, a stale file is replaced in one step, and libuv, which removes the name that it bound when the socket is
+ * closed, cannot remove a file of that path which is another's by then.
+ */
+import { chmodSync, chownSync, lstatSync, renameSync, rmSync, type Stats } from 'node:fs';
+import { BoundSocket, connect, type BoundSocketOptions } from 'node:net';
+import { dirname, join } from 'node:path';
+import { TricornError } from '../errors.ts';
+import type { Listener } from './listener.ts';
+
+/** Of a path, bytes: what fits into sun_path of unix(7), and of its BSD kin. */
+const LONGEST = process.platform === 'linux' ? 107 : 103;
+const TOO_LONG = `the path is too long, for the system takes ${LONGEST} bytes`;
+
+export interface UnixSocketOptions {
+  /** Absolute. */
+  readonly path: string;
+  /** Octal text. */
+  readonly mode: string;
+  /** Who may open it besides the supervisor; default: who runs that. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+}
+
+/** @throws TricornError TRC_SOCKET where somebody serves there, another kind of file is there, or it cannot be made */
+export async function bindUnixSocket({ path, mode, owner }: UnixSocketOptions): Promise<Listener> {
+  try {
+    const obstacle = await obstacleAt(path);
+    if (obstacle !== undefined) throw new TricornError('TRC_SOCKET', { path, reason: obstacle });
+    const aside = join(dirname(path), `.trc${process.pid}`);
+    const bound = bind(aside);
+    try {
+      if (owner) chownSync(aside, owner.uid, owner.gid);
+      chmodSync(aside, Number.parseInt(mode, 8));
+      const own = lstatSync(aside);
+      renameSync(aside, path);
+      return listenerOf(path, bound, own);
+    } catch (error) {
+      // This removes the name aside, too.
+      bound.close();
+      throw error;
+    }
+  } catch (error) {
+    throw error instanceof TricornError ? error : socketError(path, error as NodeJS.ErrnoException);
+  }
+}
+
+function listenerOf(path: string, bound: BoundSocket, own: Stats): Listener {
+  return {
+    kind: 'unix',
+    address: path,
+    fd: bound.fd(),
+    shown: `unix:${path}`,
+    isLost: () => !isSame(path, own),
+    close: () => {
+      bound.close();
+      if (isSame(path, own)) remove(path);
+    },
+  };
+}
+
+function bind(path: string): BoundSocket {
+  // Left behind by a supervisor of the same pid that was killed in this very moment.
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path, { force: true });
+  // The types of Node do not know of paths yet.
+  const options: BoundSocketOptions & { path: string } = { path };
+  return new BoundSocket(options);
+}
+
+/** Why the path cannot be taken; undefined where it can: nothing is there, or a socket that nobody answers on. */
+async function obstacleAt(path: string): Promise<string | undefined> {
+  // The name aside may be short enough where this is not: then nobody could connect.
+  if (Buffer.byteLength(path) > LONGEST) return TOO_LONG;
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return undefined;
+  if (!stat.isSocket()) return 'there is a file that is no socket';
+  const code = await connectError(path);
+  if (code === 'ECONNREFUSED' || code === 'ENOENT') return undefined;
+  // EAGAIN: its queue is full.
+  if (code === undefined || code === 'EAGAIN') return 'another process serves there';
+  return `there is a socket that cannot be asked whether somebody serves it (${code})`;
+}
+
+/** Undefined where a connection was made. */
+function connectError(path: string): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const socket = connect(path);
+  socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+  socket.on('connect', () => {
+    socket.destroy();
+    resolve(undefined);
+  });
+  return promise;
+}
+
+function isSame(path: string, { dev, ino }: Stats): boolean {
+  try {
+    const now = lstatSync(path);
+    return now.dev === dev && now.ino === ino;
+  } catch {
+    return false;
+  }
+}
+
+/** One that cannot be removed is stale from now on, and the next start replaces it. */
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The folder was made read-only: no reason to end otherwise than asked.
+  }
+}
+
+function socketError(path: string, error: NodeJS.ErrnoException): TricornError {
+  const tooLong = error.code === 'EINVAL' || error.code === 'ENAMETOOLONG';
+  const reason = tooLong ? TOO_LONG : error.message;
+  return new TricornError('TRC_SOCKET', { path, reason }, { cause: error });
+}

@@ -1,0 +1,3 @@
+import { crowds } from './crowds.ts';
+
+crowds('prefork');

@@ -1,0 +1,3 @@
+import { underLoad } from './under-load.ts';
+
+underLoad('prefork');

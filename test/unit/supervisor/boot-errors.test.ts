@@ -1,0 +1,35 @@
+import t, { type Test } from 'tap';
+import { bootTimeout, earlyEnd } from '../../../src/supervisor/boot-errors.ts';
+import { WorkerHandle } from '../../../src/supervisor/worker-handle.ts';
+import { stop } from '../../support/idle.ts';
+import { bootOf, configOf, forkObedient } from './support.ts';
+
+function start(t: Test) {
+  const config = configOf(t, '--boot-timeout=7');
+  const worker = forkObedient(t);
+  return { config, handle: new WorkerHandle(worker, bootOf(config), () => 0) };
+}
+
+t.test('a boot that is late is told with where it stands', async (t) => {
+  const { config, handle } = start(t);
+  t.match(await bootTimeout(config, handle), {
+    code: 'TRC_BOOT_TIMEOUT',
+    exitCode: 3,
+    message: /app\.ts was not ready within boot_timeout = 7 s$/,
+    stack: `worker 1 (pid ${handle.pid}):\n    at obedience`,
+  });
+});
+
+t.test('one that does not answer is not waited for', async (t) => {
+  const { config, handle } = start(t);
+  await stop(handle.pid);
+  const { stack } = await bootTimeout(config, handle);
+  t.equal(stack, `worker 1 (pid ${handle.pid}) did not tell within 1000 ms where it stands`);
+});
+
+t.test('a worker that ended before it said anything', async (t) => {
+  t.match(earlyEnd(configOf(t), 'worker 1', { code: 7, signal: null, expected: false }), {
+    code: 'TRC_APP_BOOT',
+    message: /app\.ts failed to boot: worker 1 ended by exit code 7$/,
+  });
+});

@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { Listeners, type OpenOptions } from '../../../src/supervisor/listeners.ts';
+import { shortFolder } from '../../support/ini.ts';
+import { load } from '../config/support.ts';
+import { recordLog, type Line } from './support.ts';
+
+interface Opened {
+  readonly listeners: Listeners;
+  readonly lines: readonly Line[];
+}
+
+async function open(t: Test, argv: readonly string[], options: Partial<OpenOptions> = {}): Promise<Opened> {
+  const { log, lines } = recordLog();
+  const loaded = load(t.testdir({ 'app.ts': '' }), { argv: ['app.ts', '--http-port=0', ...argv] });
+  const listeners = new Listeners({ loaded, log });
+  t.teardown(() => listeners.close());
+  await listeners.open({ bind: true, env: {}, ...options });
+  return { listeners, lines };
+}
+
+t.test('http_interface and http_port: one TCP listener, and its URL', async (t) => {
+  const { listeners } = await open(t, ['--http-interface=127.0.0.1']);
+  t.equal(listeners.all.length, 1);
+  t.match(listeners.url, /^http:\/\/127\.0\.0\.1:\d+$/);
+  t.match(listeners.address, { address: '127.0.0.1' });
+  t.equal(listeners.describe(), ` on ${listeners.url}`);
+  listeners.close();
+  t.same(listeners.all, []);
+  t.equal(listeners.url, undefined);
+  t.equal(listeners.address, null);
+});
+
+t.test('an address that means all of them is named as one that can be tried', async (t) => {
+  const { listeners } = await open(t, []);
+  t.match(listeners.describe(), / on http:\/\/127\.0\.0\.1:\d+ and every other address of this machine$/);
+});
+
+t.test('http_socket beside it, and alone', async (t) => {
+  const path = join(shortFolder(t), 's');
+  const both = await open(t, ['--http-interface=127.0.0.1', `--http-socket=${path}`]);
+  t.equal(both.listeners.describe(), ` on ${both.listeners.url} and unix:${path}`);
+  both.listeners.close();
+  t.notOk(existsSync(path));
+  const { listeners } = await open(t, ['--http-interface=none', `--http-socket=${path}`]);
+  t.equal(listeners.describe(), ` on unix:${path}`);
+  t.equal(listeners.url, undefined);
+  t.equal(listeners.address, path);
+  t.equal(listeners.lost(), undefined);
+  await open(t, ['--http-interface=none', `--http-socket=${path}`]);
+  t.match(listeners.lost(), { code: 'TRC_SOCKET', message: /has replaced or removed it/ });
+});
+
+t.test('nothing to listen on is a mistake', async (t) => {
+  await t.rejects(open(t, ['--http-interface=none']), { code: 'TRC_NO_LISTENER', exitCode: 2 });
+});
+
+t.test('http_enable = false, or a check: none', async (t) => {
+  const env = { LISTEN_FDS: '1', LISTEN_PID: String(process.pid) };
+  for (const [argv, bind] of [
+    [['--no-http'], true],
+    [[], false],
+  ] as const) {
+    const { listeners } = await open(t, argv, { bind, env: { ...env } });
+    t.same(listeners.all, []);
+    t.equal(listeners.describe(), '');
+  }
+});
+
+t.test('what was passed to another process is ignored, and that is said', async (t) => {
+  const { listeners, lines } = await open(t, [], { env: { LISTEN_FDS: '1', LISTEN_PID: '1' } });
+  t.equal(listeners.all.length, 1);
+  t.match(lines, [{ level: 'info', message: 'LISTEN_FDS is ignored: it is meant for process 1' }]);
+});
