@@ -7,6 +7,7 @@
  */
 import cluster from 'node:cluster';
 import { createServer, Socket, type Server } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { markUnixPeer } from '../http/peer.ts';
 import type { AcceptFrom, InheritedListener } from '../protocol.ts';
 
@@ -45,6 +46,28 @@ export async function accept(
     // EMFILE and the like: the connection stays in the queue, another worker or a later moment takes it.
   });
   return server;
+}
+
+/**
+ * Takes what waits in the accept queues, then closes. Whoever closes a listening socket last resets all that is in its
+ * queue, and the order to drain may be read before a connection that came earlier: so it closes after the first turn of
+ * the event loop in which nobody came. What connects within that very turn is reset where it would have been refused.
+ *
+ * @param backlog no queue is longer, and so many turns are enough
+ */
+export async function finishAccepting(servers: readonly Server[], backlog: number): Promise<void> {
+  let someoneCame = true;
+  const onConnection = (): void => {
+    someoneCame = true;
+  };
+  for (const server of servers) server.on('connection', onConnection);
+  // The first brings it behind the poll phase that it may be in.
+  await turn();
+  for (let left = backlog; someoneCame && left > 0; left -= 1) {
+    someoneCame = false;
+    await turn();
+  }
+  for (const server of servers) server.close();
 }
 
 /**

@@ -15,7 +15,7 @@ import type { Log } from '../log/open-log.ts';
 import type { RequestInFlight } from '../log/requests.ts';
 import type { FromWorker, ToWorker, WorkerBoot } from '../protocol.ts';
 import { bindError } from '../supervisor/listener.ts';
-import { accept, claim } from './acceptor.ts';
+import { accept, claim, finishAccepting } from './acceptor.ts';
 import type { Engine } from './engine.ts';
 import { leave, onUncaught, reportExit, UncaughtLog } from './guard.ts';
 
@@ -111,9 +111,9 @@ export class HttpWorker {
 
   async #drain(): Promise<void> {
     this.#state = 'draining';
-    // The queue lives on in the supervisor's descriptor; other workers accept from it.
-    for (const acceptor of this.#acceptors) acceptor.close();
     try {
+      // The queue lives on while others have its descriptor: the supervisor, unless it stops, and other workers.
+      await finishAccepting(this.#acceptors, this.#boot.config.backlog);
       await this.#engine.drain();
     } catch (error) {
       this.#log.log.error({ err: error }, 'The drain met an error');

@@ -9,7 +9,7 @@ import { openLog } from '../log/open-log.ts';
 import { startBeating } from '../watchdog/beat.ts';
 import { watchLimits } from '../watchdog/limits.ts';
 import type { AcceptFrom, FromThread, ToThread } from '../protocol.ts';
-import { accept } from './acceptor.ts';
+import { accept, finishAccepting } from './acceptor.ts';
 import { AppLoop } from './app-loop.ts';
 import { openLedger } from './flight-recorder.ts';
 import { leave, onUncaught, reportExit, UncaughtLog } from './guard.ts';
@@ -84,8 +84,8 @@ function takeOver(socket: Socket): void {
 
 async function drain(loop: AppLoop): Promise<void> {
   draining = true;
-  for (const acceptor of acceptors) acceptor.close();
   try {
+    await finishAccepting(acceptors, config.backlog);
     await loop.drain();
   } catch (error) {
     log.log.error({ err: error }, 'The drain met an error');

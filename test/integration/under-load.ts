@@ -2,10 +2,13 @@
  * What no change of workers may cost: a request. On the real command, in every mode, under a load that verifies every
  * byte; under-load.*.test.ts run it, one file a mode.
  */
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { get } from '../support/http.ts';
-import { stopIfIdle } from '../support/idle.ts';
+import { stop, stopIfIdle } from '../support/idle.ts';
 import { type Load, startLoad } from '../support/load/load.ts';
 import { formatReport, type LoadReport } from '../support/load/tally.ts';
 import { fixture, modes, startTricorn, type Mode, type Tricorn } from '../support/tricorn.ts';
@@ -99,6 +102,21 @@ function killed(start: Start): void {
 }
 
 function stops(start: Start): void {
+  t.test('TERM: who stands in the accept queue is answered', async (t) => {
+    const server = await start(t);
+    await Promise.all(server.workers().map(stop));
+    const waiting = Array.from({ length: 50 }, () => connect(server.port, '127.0.0.1'));
+    for (const socket of waiting)
+      socket.end('GET /content?seed=1&size=9 HTTP/1.1\r\nHost: load\r\nConnection: close\r\n\r\n');
+    await Promise.all(waiting.map((socket) => once(socket, 'connect')));
+    server.kill('SIGTERM');
+    await server.line(/: stopping/);
+    const answers = Promise.all(waiting.map(text));
+    for (const pid of server.workers()) process.kill(pid, 'SIGCONT');
+    for (const answer of await answers) t.match(answer, /^HTTP\/1\.1 200 /);
+    t.strictSame(await server.ended, [0, null]);
+  });
+
   t.test('TERM: all that was begun is answered, then connections are refused', async (t) => {
     const server = await start(t);
     const load = begin(t, server);
