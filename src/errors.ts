@@ -33,6 +33,7 @@ export type ErrorCode =
   | 'TRC_APP_BOOT'
   | 'TRC_BOOT_TIMEOUT'
   | 'TRC_REQUEST_TIME'
+  | 'TRC_UNCAUGHT'
   | 'TRC_OVERLOADED'
   | 'TRC_POISON'
   | 'TRC_CRASH_LOOP'
@@ -119,6 +120,11 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
     status: 503,
     message: 'the request has taken {seconds} s, longer than it may',
     hint: 'The log names the request. Find out what it waits for, or raise --limit-time-real.',
+  },
+  TRC_UNCAUGHT: {
+    status: 500,
+    message: 'the code of this request threw an error that nobody caught',
+    hint: 'The log has the error with its stack. Catch it, or await the promise that was rejected.',
   },
   TRC_OVERLOADED: {
     status: 503,

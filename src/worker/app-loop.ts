@@ -5,6 +5,7 @@
  * States: serving -> draining (by drain()) -> drained. While draining, every answer says `Connection: close`, and
  * idle connections are left open until they have sent one more request, because it may be on its way already.
  */
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { getHeapStatistics } from 'node:v8';
 import { mountApp, type MountedApp } from '../app/mount.ts';
@@ -107,6 +108,11 @@ export class AppLoop {
   /** Answers 503 to a route that has killed event loops. */
   refuseRoute(poison: Poison): void {
     this.#requests.refuseRoute(poison);
+  }
+
+  /** Its code threw where nobody caught it: it is given up if it does not end soon. */
+  abandon(request: IncomingMessage): void {
+    this.#requests.abandon(request);
   }
 
   /** Finishes what is there, cuts what is left at graceful_timeout, then runs the stop hooks. */

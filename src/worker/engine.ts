@@ -1,4 +1,5 @@
 /** What serves connections inside a worker process: one event loop, or a pool of threads. */
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { RequestInFlight } from '../log/requests.ts';
 import type { LoopUsage, Poison } from '../protocol.ts';
@@ -20,6 +21,8 @@ export interface Engine {
   usage(): Promise<LoopUsage[]>;
   /** Answers 503 to a route that has killed event loops. */
   refuseRoute(poison: Poison): void;
+  /** Its code threw where nobody caught it: it is not waited for. Nothing where the app runs elsewhere. */
+  abandon(request: IncomingMessage): void;
   /** The requests in flight, of all loops, the oldest first. */
   inflight(): RequestInFlight[];
   /** How many threads there should be from now on; nothing where there are none. */

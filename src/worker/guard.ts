@@ -2,6 +2,7 @@
 import { isMainThread } from 'node:worker_threads';
 import type { Log } from '../log/open-log.ts';
 import { nameRequests, type RequestInFlight } from '../log/requests.ts';
+import { nameCurrentRequest } from './current-request.ts';
 
 /** Signals that a terminal or a service manager sends to the whole group: the supervisor answers for all. */
 const LEFT_TO_THE_SUPERVISOR = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGTTIN', 'SIGTTOU'] as const;
@@ -31,9 +32,15 @@ export function reportExit(log: Log, inflight: InFlight): void {
     // node:cluster exits by itself when the supervisor is gone.
     if (isLeaving || (isMainThread && !process.connected)) return;
     const stack = callerOfExit(new Error('here').stack);
-    log.log.fatal({ code, stack, ...nameRequests(inflight()) }, `process.exit(${code}) was called`);
+    log.log.fatal({ code, stack, ...culprit(), ...nameRequests(inflight()) }, `process.exit(${code}) was called`);
     log.flushSync();
   });
+}
+
+/** The request that the running code belongs to, for the log; nothing where it belongs to none. */
+function culprit(): { request?: string } {
+  const request = nameCurrentRequest();
+  return request === '' ? {} : { request };
 }
 
 /** The frames below process.exit(), which calls the listeners while its caller is still there. */
@@ -79,7 +86,7 @@ export class UncaughtLog {
     this.#seen += 1;
     const { log, flushSync } = this.#log;
     if (this.#seen === 1) {
-      log.fatal({ err: error, ...nameRequests(this.#inflight()) }, 'Uncaught error');
+      log.fatal({ err: error, ...culprit(), ...nameRequests(this.#inflight()) }, 'Uncaught error');
       flushSync();
     } else if (this.#seen <= BRIEFLY) {
       const more = this.#seen === BRIEFLY ? '; more are not logged' : '';

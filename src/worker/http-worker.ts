@@ -16,6 +16,7 @@ import type { RequestInFlight } from '../log/requests.ts';
 import type { FromWorker, ToWorker, WorkerBoot } from '../protocol.ts';
 import { bindError } from '../supervisor/listener.ts';
 import { accept, claim, finishAccepting } from './acceptor.ts';
+import { currentRequest } from './current-request.ts';
 import type { Engine } from './engine.ts';
 import { leave, onUncaught, reportExit, UncaughtLog } from './guard.ts';
 
@@ -132,6 +133,8 @@ export class HttpWorker {
       return this.#failBoot(new TricornError('TRC_APP_BOOT', { app: this.#boot.config.app }, { cause: error }));
     }
     this.#uncaught.add(error);
+    const request = currentRequest();
+    if (request) this.#engine.abandon(request);
     if (this.#state === 'draining') return;
     tell({ type: 'broken' });
     void this.#drain();

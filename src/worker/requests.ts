@@ -5,7 +5,8 @@
  * States of a request, and how each is entered and left:
  *
  *   waiting  max_inflight requests run already. Left when its turn comes, by max_queue_age, or by its end.
- *   running  the app has it. Left by its end, or when it takes longer than limit_time_real.
+ *   running  the app has it. Left by its end, or when it takes longer than limit_time_real, or than ABANDON_MS after its
+ *            code threw where nobody caught it.
  *   refused  Tricorn has answered it in place of the app, or cut its connection. Left by its end.
  *   ended    the response is closed. Final.
  */
@@ -14,7 +15,7 @@ import type { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
 import { accessLog, type AccessLog } from '../http/access-log.ts';
 import { clientAddress } from '../http/proxy.ts';
-import { answerOnSocket, refusalOf, refuse } from '../http/refusal.ts';
+import { answerOnSocket, refusalOf, refuse, type Refusal } from '../http/refusal.ts';
 import { Admission, admissionLimits } from '../limits/admission.ts';
 import { routeOf } from '../limits/poison.ts';
 import type { Log } from '../log/open-log.ts';
@@ -49,6 +50,12 @@ type TrackedSocket = Socket & { [NEWEST]?: Tracked | undefined };
 
 /** How long a client that still sends may go on after its 503; a connection that is cut earlier loses the answer. ms. */
 const LINGER_MS = 2000;
+
+/**
+ * A request whose code threw where nobody caught it has so long to end: what threw may have been beside the point, as an
+ * audit record that could not be written; mostly nobody is left who would answer. ms.
+ */
+const ABANDON_MS = 1000;
 
 export interface RequestsOptions {
   readonly boot: LoopBoot;
@@ -124,6 +131,17 @@ export class Requests {
   refuseRoute({ route, ms }: Poison): void {
     this.#poison ??= new Map();
     this.#poison.set(route, performance.now() + ms);
+  }
+
+  /** Its code threw where nobody caught it. It is answered 500, or cut, unless it ends soon. */
+  abandon(request: IncomingMessage): void {
+    const tracked = chain(request.socket).find((one) => one.request === request);
+    if (!tracked) return;
+    setTimeout(() => {
+      if (tracked.state !== 'running') return;
+      const done = this.#endForApp(tracked, refusalOf('TRC_UNCAUGHT', {}));
+      this.#log.log.warn(`${nameOf(tracked)}: its code threw where nobody caught it, ${done}`);
+    }, ABANDON_MS).unref();
   }
 
   /** From now on every answer says that its connection closes. */
@@ -233,20 +251,29 @@ export class Requests {
 
   /** The app is told in the way that every framework knows, and makes its AbortSignal of: the client is gone. */
   #onOverdue(tracked: Tracked): void {
-    const { request, response, begun } = tracked;
-    const text = `${request.method} ${request.url}`;
-    const seconds = Number(((performance.now() - begun) / 1000).toFixed(1));
-    this.#refuse(tracked);
-    const answered = answerOnSocket(response, refusalOf('TRC_REQUEST_TIME', { seconds }));
-    const done = answered ? 'answered 503' : 'its connection is cut';
+    const text = nameOf(tracked);
+    const seconds = Number(((performance.now() - tracked.begun) / 1000).toFixed(1));
+    const done = this.#endForApp(tracked, refusalOf('TRC_REQUEST_TIME', { seconds }));
     this.#log.log.warn(
       { limit: 'limit_time_real', request: text, age_s: seconds },
       `${text}: over limit_time_real, ${done}`,
     );
+  }
+
+  /** @returns what was done, for the log */
+  #endForApp(tracked: Tracked, refusal: Refusal): string {
+    const { request, response } = tracked;
+    this.#refuse(tracked);
+    const answered = answerOnSocket(response, refusal);
     if (!answered) request.socket.destroy();
     else if (request.complete) request.socket.destroySoon();
     else closeGently(request.socket);
+    return answered ? `answered ${refusal.status}` : 'its connection is cut';
   }
+}
+
+function nameOf({ request }: Tracked): string {
+  return `${request.method} ${request.url}`;
 }
 
 /** Its requests that have not ended, the newest first. */

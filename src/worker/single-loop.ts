@@ -1,4 +1,5 @@
 /** The engine of prefork and evented mode: the app runs in the main thread, a monitor thread beside it watches. */
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -71,6 +72,10 @@ export class SingleLoop implements Engine {
 
   refuseRoute(poison: Poison): void {
     this.#loop?.refuseRoute(poison);
+  }
+
+  abandon(request: IncomingMessage): void {
+    this.#loop?.abandon(request);
   }
 
   inflight(): RequestInFlight[] {

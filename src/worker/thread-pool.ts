@@ -140,6 +140,8 @@ export class ThreadPool implements Engine {
     for (const thread of this.#threads) thread.send(poison);
   }
 
+  abandon(): void {}
+
   usage(): Promise<LoopUsage[]> {
     return Promise.all([...this.#threads].map(usageOf));
   }

@@ -11,6 +11,7 @@ import { watchLimits } from '../watchdog/limits.ts';
 import type { AcceptFrom, FromThread, ToThread } from '../protocol.ts';
 import { accept, finishAccepting } from './acceptor.ts';
 import { AppLoop } from './app-loop.ts';
+import { currentRequest } from './current-request.ts';
 import { openLedger } from './flight-recorder.ts';
 import { leave, onUncaught, reportExit, UncaughtLog } from './guard.ts';
 import type { ThreadBoot } from './pool-thread.ts';
@@ -44,6 +45,8 @@ onUncaught((error) => {
   // The order to drain comes back after all connections that are on their way.
   if (!uncaught.any) tell({ type: 'broken' });
   uncaught.add(error);
+  const request = currentRequest();
+  if (request) serving.abandon(request);
 });
 
 try {

@@ -40,14 +40,15 @@ function uncaught(start: Start): void {
     t.test(`${path}: logged once, replaced, and what else is in flight is finished`, async (t) => {
       const server = await start(t);
       const other = await HeldRequest.begin(`${server.url}/wait`);
-      const culprit = await HeldRequest.begin(`${server.url}${path}`);
+      const culprit = get(`${server.url}${path}`);
       const fatal = await server.line(/^Uncaught error$/);
-      t.match(fatal, { level: 60, err: { message }, requests: [/^POST \/wait \(/, `POST ${path} (`] });
+      const request = `GET ${path}`;
+      t.match(fatal, { level: 60, err: { message }, request, requests: [/^POST \/wait \(/, `${request} (`] });
       t.match((fatal['err'] as { stack: string }).stack, place);
       await server.line(isReadyAgain);
       t.equal((await get(`${server.url}/who`)).status, 200, 'its replacement serves');
       t.match(await other.finish(), { status: 200, body: 'waited' }, 'what was in flight beside it is finished');
-      culprit.abandon();
+      t.match(await culprit, { status: 500, body: /TRC_UNCAUGHT/ }, 'whose code threw is not waited for');
       t.match(await server.line(/^(worker|thread) 1.* has ended$/), { code: 1 });
       t.equal(server.lines.filter(({ level }) => level >= 50).length, 1, 'said once');
     });
@@ -64,6 +65,7 @@ function exits(start: Start): void {
       level: 60,
       code: 7,
       stack: /at .*exitLater .*lab\.ts:/,
+      request: 'POST /exit',
       requests: [/^POST \/wait \(/, /^POST \/exit \(/],
     });
     await t.rejects(other.untilCut());
