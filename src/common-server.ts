@@ -19,7 +19,7 @@ import { runHooks, type Hook } from './supervisor/hooks.ts';
 import { Listeners } from './supervisor/listeners.ts';
 import { Pidfile } from './supervisor/pidfile.ts';
 import { watchPoison } from './supervisor/poison-watch.ts';
-import { dumpStacks, logStatistics, logStopped, stopMessage } from './supervisor/reports.ts';
+import { dumpStacks, logStatistics, logStopped, stopMessage, type SupervisorFigures } from './supervisor/reports.ts';
 import { Readiness } from './supervisor/readiness.ts';
 import { serverTransition, type ServerState } from './supervisor/server-state.ts';
 import { SignalQueue, type Action, type ReceivedSignal } from './supervisor/signals.ts';
@@ -74,6 +74,7 @@ export abstract class CommonServer {
   readonly #deaths: Deaths;
   readonly #readiness: Readiness;
   readonly #manager: ServiceManager;
+  readonly #poison: ReturnType<typeof watchPoison>;
   readonly #ticker = new Ticker(() => this.#tick());
   readonly #signals = new SignalQueue(() => this.#ticker.wake());
   readonly #hooks: Hook[] = [];
@@ -102,7 +103,7 @@ export abstract class CommonServer {
     this.workers.on('fatal', (handle, error) => this.#onFatal(handle, error));
     this.workers.on('ready', (handle) => this.#onWorkerReady(handle));
     this.workers.on('gone', (handle, exit) => this.#onGone(handle, exit));
-    watchPoison(this.workers, { threshold: this.config.poison_threshold, log, clock });
+    this.#poison = watchPoison(this.workers, { threshold: this.config.poison_threshold, log, clock });
     this.workers.on('late', (handle) => void this.#onBootTimeout(handle));
     this.workers.on('stuck', (handle) => this.workers.replace(handle, this.#killTime()));
     this.#readiness = new Readiness({
@@ -198,7 +199,7 @@ export abstract class CommonServer {
       'scale-up': () => this.#onScale(1),
       'scale-down': () => this.#onScale(-1),
       'dump-stacks': () => dumpStacks(this.#log, this.workers),
-      'log-statistics': () => logStatistics(this.#log, this.workers, this.#clock() - this.#startedAt),
+      'log-statistics': () => logStatistics(this.#log, this.workers, this.#figures()),
     };
     for (const received of this.#signals.take()) handlers[received.action](received);
   }
@@ -209,9 +210,9 @@ export abstract class CommonServer {
     this.#echoUntil = this.#clock() + ECHO_MS;
     this.#stop(0);
     // Said when a further signal would be heeded, for somebody may act on it.
-    const finished = this.#finished.promise.then(() => undefined);
     const heeded = new Promise((resolve) => setTimeout(resolve, ECHO_MS).unref());
-    void Promise.race([finished, heeded]).then(() => this.#log.info(stopMessage(signal, this.config.graceful_timeout)));
+    const say = (): void => this.#log.info(stopMessage(signal, this.config.graceful_timeout));
+    void Promise.race([this.#finished.promise, heeded]).then(say);
   }
 
   #onScale(step: 1 | -1): void {
@@ -284,9 +285,7 @@ export abstract class CommonServer {
   }
 
   async #runTests(url: string | undefined): Promise<void> {
-    if (url === undefined) this.#log.error('test_file is not run: it needs a TCP address, and none was passed');
-    const code = url === undefined ? 1 : await runTestFile(this.config.test_file, url, this.#tests.signal);
-    this.#log.info({ code }, `${this.config.test_file}: ${code === 0 ? 'passed' : 'failed'}`);
+    const code = await runTestFile(this.config.test_file, { url, signal: this.#tests.signal, log: this.#log });
     if (this.config.stop_after_init && this.#state === 'serving') this.#stop(code);
   }
 
@@ -327,9 +326,13 @@ export abstract class CommonServer {
 
   async #runHooks(): Promise<void> {
     const left = this.#stopBy - this.#clock();
-    for (const error of await runHooks(this.#hooks, Math.max(left, LEAST_HOOK_MS))) {
-      this.#log.error({ err: error }, 'A stop hook of the supervisor failed');
-    }
+    const errors = await runHooks(this.#hooks, Math.max(left, LEAST_HOOK_MS));
+    for (const err of errors) this.#log.error({ err }, 'A stop hook of the supervisor failed');
+  }
+
+  #figures(): SupervisorFigures {
+    const poison = this.#poison.active().map(({ route }) => route);
+    return { uptimeMs: this.#clock() - this.#startedAt, deaths: this.#deaths.count, poison };
   }
 
   #staff(): Staff {

@@ -14,9 +14,16 @@ export class Deaths {
   readonly #recorders: FlightRecorders;
   readonly #assigned = new Map<WorkerHandle, FlightRecorder>();
 
+  #count = 0;
+
   constructor(log: Logger, clock: () => number) {
     this.#log = log;
     this.#recorders = new FlightRecorders(clock);
+  }
+
+  /** How many workers have ended without an order. */
+  get count(): number {
+    return this.#count;
   }
 
   /** For a worker that is about to start. */
@@ -38,6 +45,7 @@ export class Deaths {
     const { name, number: worker } = handle;
     const fields = { worker, code: exit.code, signal: exit.signal };
     const said = hasSaidWhy(handle, exit);
+    if (!exit.expected) this.#count += 1;
     if (exit.expected && said) return this.#log.info(fields, `${name} has ended`);
     const died = `${name} died: ${howItEnded(exit)}; it is replaced`;
     if (said) this.#log.warn(fields, died);

@@ -11,7 +11,8 @@ export interface PoisonOptions {
   readonly clock: () => number;
 }
 
-export function watchPoison(workers: Workers, { threshold, log, clock }: PoisonOptions): void {
+/** @returns what is refused, for statistics */
+export function watchPoison(workers: Workers, { threshold, log, clock }: PoisonOptions): Pick<PoisonList, 'active'> {
   const list = new PoisonList(threshold, clock);
   workers.on('blame', (_handle, request) => {
     const route = list.killed(request);
@@ -27,4 +28,5 @@ export function watchPoison(workers: Workers, { threshold, log, clock }: PoisonO
   workers.on('ready', (handle) => {
     for (const { route, leftMs } of list.active()) handle.send({ type: 'poison', route, ms: leftMs });
   });
+  return list;
 }

@@ -6,9 +6,17 @@ import type { WorkerHandle } from './worker-handle.ts';
 
 const MIB = 1024 * 1024;
 
+export interface SupervisorFigures {
+  readonly uptimeMs: number;
+  /** Worker processes that ended without an order. */
+  readonly deaths: number;
+  /** Routes that are refused now, since they have killed event loops. */
+  readonly poison: readonly string[];
+}
+
 /** One line for the supervisor, and one for each event loop once it answers. */
-export function logStatistics(log: Logger, workers: Iterable<WorkerHandle>, uptimeMs: number): void {
-  logSupervisorUsage(log, [...workers], uptimeMs);
+export function logStatistics(log: Logger, workers: Iterable<WorkerHandle>, figures: SupervisorFigures): void {
+  logSupervisorUsage(log, [...workers], figures);
   for (const handle of workers) void handle.askUsage().then((usage) => usage && logUsage(log, handle, usage));
 }
 
@@ -42,10 +50,20 @@ function logUsage(log: Logger, handle: WorkerHandle, { rss, loops }: WorkerUsage
 }
 
 /** The supervisor's own line. */
-function logSupervisorUsage(log: Logger, handles: readonly WorkerHandle[], uptimeMs: number): void {
+function logSupervisorUsage(
+  log: Logger,
+  handles: readonly WorkerHandle[],
+  { uptimeMs, deaths, poison }: SupervisorFigures,
+): void {
   const states = Object.groupBy(handles, ({ state }) => state);
   const counts = Object.fromEntries(Object.entries(states).map(([state, some]) => [state, some.length]));
-  const figures = { uptime_s: Math.round(uptimeMs / 1000), rss_mib: toMib(residentBytes()), workers: counts };
+  const figures = {
+    uptime_s: Math.round(uptimeMs / 1000),
+    rss_mib: toMib(residentBytes()),
+    workers: counts,
+    deaths,
+    ...(poison.length === 0 ? {} : { poison }),
+  };
   log.info(figures, 'Statistics of the supervisor');
 }
 

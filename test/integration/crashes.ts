@@ -89,6 +89,8 @@ function killed(start: Start, mode: Mode): void {
     const first = await die(1);
     t.match(first, { level: 50, msg: /Its requests are not known; from now on/ });
     t.equal(first['requests'], undefined);
+    server.kill('SIGUSR1');
+    t.match(await server.line(/^Statistics of the supervisor/), { deaths: 1 });
     t.match(await die(2), { level: 50, requests: [/^POST \/wait\?2 \([\d.]+ s\)$/] });
   });
 

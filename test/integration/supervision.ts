@@ -175,6 +175,8 @@ function poison(start: Start): void {
     for (let probe = 0; probe < 6; probe += 1) {
       t.match(await get(`${server.url}/block-later?again`), { status: 503, body: /TRC_POISON/ });
     }
+    server.kill('SIGUSR1');
+    t.match(await server.line(/^Statistics of the supervisor/), { poison: ['GET /block-later'] });
     t.equal((await get(`${server.url}/who`)).status, 200);
   });
 }
