@@ -9,6 +9,7 @@
 const INFLIGHT = 0;
 const REQUESTS = 1;
 const BEATS = 2;
+const LEAVES = 3;
 /** In a cache line of its own: two threads write it. */
 const CONNECTIONS = 32;
 const HEAD_CELLS = 64;
@@ -68,6 +69,11 @@ export class Ledger {
     return this.#cells[BEATS] ?? 0;
   }
 
+  /** Its thread has begun to end: what is handed to it is lost. */
+  get leaves(): boolean {
+    return this.#cells[LEAVES] === 1;
+  }
+
   /** The requests in flight, the oldest first. */
   entries(): LedgerEntry[] {
     const now = monotonicMs() - (this.#clock[0] ?? 0);
@@ -84,6 +90,11 @@ export class Ledger {
   open(): void {
     // performance.now() starts at 0 in each thread; the distance to the clock that all threads share does not change.
     this.#clock[0] = monotonicMs() - performance.now();
+  }
+
+  /** The loop's side: it takes nothing more. */
+  leave(): void {
+    this.#cells[LEAVES] = 1;
   }
 
   /** The loop's side: it turns. */

@@ -151,7 +151,9 @@ export class ThreadPool implements Engine {
   }
 
   #ready(): PoolThread[] {
-    return [...this.#threads].filter(({ state }) => state === 'ready' || state === 'retiring');
+    return [...this.#threads].filter(
+      ({ state, ledger }) => (state === 'ready' || state === 'retiring') && !ledger.leaves,
+    );
   }
 
   #spawn(number: number): void {

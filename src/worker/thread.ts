@@ -23,6 +23,8 @@ const { role, worker, thread, generation, config } = boot;
 const log = openLog(config, { role, worker, thread, generation });
 const ledger = openLedger(boot.recorder, buffer);
 const uncaught = new UncaughtLog(log, () => ledger.entries());
+// By process.exit() of the app, too: that it has ended is known outside only when all of it is torn down.
+process.on('exit', () => ledger.leave());
 startBeating(ledger, watchLimits(config, role));
 
 let loaded: AppLoop | undefined;

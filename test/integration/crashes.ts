@@ -56,6 +56,15 @@ function uncaught(start: Start): void {
 }
 
 function exits(start: Start): void {
+  t.test('process.exit(): whoever comes while it ends waits for its replacement', async (t) => {
+    const server = await start(t);
+    const culprit = get(`${server.url}/exit-slowly`);
+    await server.line(/^process\.exit\(7\) was called$/);
+    const next = get(`${server.url}/who`);
+    await t.rejects(culprit);
+    t.equal((await next).status, 200);
+  });
+
   t.test('process.exit(): the log says where, and what was in flight', async (t) => {
     const server = await start(t);
     const other = await HeldRequest.begin(`${server.url}/wait`);
