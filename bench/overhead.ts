@@ -6,20 +6,18 @@
  *     node bench/overhead.ts --quick    about 45 seconds: does the benchmark work at all?
  *     node bench/overhead.ts --write    puts the report into docs/performance.md
  */
-import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { format, type FormatConfig } from 'oxfmt';
 import { build } from './support/build.ts';
 import { judge } from './support/goals.ts';
 import { loadGenerator } from './support/load.ts';
 import { machineFacts } from './support/machine.ts';
+import { publish } from './support/markdown.ts';
 import { measure, plans } from './support/measure.ts';
 import { renderReport } from './support/report.ts';
 import { killAllServices } from './support/service.ts';
 import { targets } from './support/targets.ts';
 
 const PAGE = new URL('../docs/performance.md', import.meta.url);
-const [OPEN, CLOSE] = ['<!-- overhead -->', '<!-- /overhead -->'];
 
 const { values: flags } = parseArgs({ options: { quick: { type: 'boolean' }, write: { type: 'boolean' } } });
 
@@ -49,21 +47,8 @@ const measured = await measure({
 const verdicts = judge(measured);
 const report = renderReport({ measured, targets: list, verdicts, plan, machine });
 console.log(report);
-if (flags.write) await publish(report);
+if (flags.write) await publish(PAGE, 'overhead', report);
 process.exitCode = verdicts.every(({ met }) => met) ? 0 : 1;
-
-/** Replaces what stands between the two marks. */
-async function publish(text: string): Promise<void> {
-  const page = await readFile(PAGE, 'utf8');
-  const [start, end] = [page.indexOf(OPEN), page.indexOf(CLOSE)];
-  if (start === -1 || end < start)
-    throw new Error(`docs/performance.md needs the lines ${OPEN} and ${CLOSE}, in this order`);
-  const next = `${page.slice(0, start + OPEN.length)}\n\n${text}\n\n${page.slice(end)}`;
-  const options = JSON.parse(await readFile(new URL('../.oxfmtrc.json', import.meta.url), 'utf8')) as FormatConfig;
-  const { code, errors } = await format('docs/performance.md', next, options);
-  if (errors.length > 0) throw new Error(errors.map(({ message }) => message).join('; '));
-  await writeFile(PAGE, code);
-}
 
 function fail(reason: string): never {
   console.error(reason);

@@ -2,6 +2,7 @@
 import { cpuRatio, idleFigures, loadFigures, type Ratio } from './figures.ts';
 import type { Verdict } from './goals.ts';
 import { loads, type Load } from './load.ts';
+import { table, type Row } from './markdown.ts';
 import type { Measured, Plan } from './measure.ts';
 import type { Target } from './targets.ts';
 
@@ -13,8 +14,6 @@ export interface Report {
   /** What was measured on, name and value. */
   readonly machine: readonly (readonly [string, string])[];
 }
-
-type Row = readonly string[];
 
 export function renderReport(report: Report): string {
   return [
@@ -91,10 +90,4 @@ function mb(bytes: number): string {
 
 function heading(text: string, body: string): string {
   return `### ${text}\n\n${body}`;
-}
-
-function table(heads: Row, rows: readonly Row[]): string {
-  const line = (cells: Row): string => `| ${cells.join(' | ')} |`;
-  const rule = heads.map((_, index) => (index === 0 ? '---' : '---:'));
-  return [heads, rule, ...rows].map(line).join('\n');
 }
