@@ -83,6 +83,7 @@ export abstract class CommonServer {
   readonly #listeners: Listeners;
   #account: Account | undefined;
   #state: ServerState = 'new';
+  #hasServed = false;
   #exitCode = 0;
   #failure: WireError | undefined;
   #startedAt = 0;
@@ -105,7 +106,7 @@ export abstract class CommonServer {
     this.workers.on('gone', (handle, exit) => this.#onGone(handle, exit));
     this.#poison = watchPoison(this.workers, { threshold: this.config.poison_threshold, log, clock });
     this.workers.on('late', (handle) => void this.#onBootTimeout(handle));
-    this.workers.on('stuck', (handle) => this.workers.replace(handle, this.#killTime()));
+    this.workers.on('stuck', (handle) => this.#onStuck(handle));
     this.#readiness = new Readiness({
       workers: this.workers,
       config: this.config,
@@ -154,7 +155,7 @@ export abstract class CommonServer {
       this.#boot();
       const code = await this.#finished.promise;
       await this.#runHooks();
-      if (!this.#failure && !this.#check) logStopped(this.#log, code, this.#clock() - this.#startedAt);
+      if (this.#hasServed) logStopped(this.#log, code, this.#clock() - this.#startedAt);
       return code;
     } catch (error) {
       return this.#refuse(error);
@@ -222,8 +223,14 @@ export abstract class CommonServer {
 
   #onGone(handle: WorkerHandle, exit: Exit): void {
     if (this.#state === 'booting' && !exit.expected) this.#fail(earlyEnd(this.config, handle.name, exit));
-    else if (this.#state !== 'stopping') this.#deaths.report(handle, exit);
+    else if (this.#state === 'stopping') this.#deaths.reportAtStop(handle, exit);
+    else this.#deaths.report(handle, exit);
     this.#deaths.bury(handle);
+  }
+
+  #onStuck(handle: WorkerHandle): void {
+    this.#deaths.count(handle);
+    this.workers.replace(handle, this.#killTime());
   }
 
   async #onBootTimeout(handle: WorkerHandle): Promise<void> {
@@ -273,6 +280,7 @@ export abstract class CommonServer {
     if (lost) return this.#fail(toWireError(lost));
     this.#enter('serving');
     if (this.#check) return this.#onChecked(form);
+    this.#hasServed = true;
     this.#log.info(`Ready: ${this.describe()}, ${form}${this.#listeners.describe()}`);
     this.#manager.ready(this.#staff());
     if (this.config.test_file !== '') void this.#runTests(this.url);
@@ -332,7 +340,7 @@ export abstract class CommonServer {
 
   #figures(): SupervisorFigures {
     const poison = this.#poison.active().map(({ route }) => route);
-    return { uptimeMs: this.#clock() - this.#startedAt, deaths: this.#deaths.count, poison };
+    return { uptimeMs: this.#clock() - this.#startedAt, deaths: this.#deaths.total, poison };
   }
 
   #staff(): Staff {

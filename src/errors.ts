@@ -63,7 +63,7 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
   TRC_SOCKET: {
     exit: 4,
     message: 'http_socket {path}: {reason}',
-    hint: 'Stop the process that serves there or remove the file, or choose another path with --http-socket.',
+    hint: 'Mend what is said above, or choose another path with --http-socket.',
   },
   TRC_ACTIVATION: {
     exit: 4,
@@ -84,7 +84,7 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
   TRC_PIDFILE: {
     exit: 4,
     message: 'pidfile {path}: {reason}',
-    hint: 'Stop the process that it names, or choose another file with --pidfile.',
+    hint: 'Mend what is said above, or choose another file with --pidfile.',
   },
   TRC_LOGFILE: {
     exit: 4,
@@ -94,7 +94,7 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
   TRC_APP_LOAD: {
     exit: 3,
     message: 'the app {app} failed to load',
-    hint: 'The stack below is the app’s own. `tricorn check` repeats this without serving.',
+    hint: 'A stack below is the app’s own. `tricorn check` repeats this without serving.',
   },
   TRC_APP_FORM: {
     exit: 3,
@@ -109,7 +109,7 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
   TRC_APP_BOOT: {
     exit: 3,
     message: 'the app {app} failed to boot',
-    hint: 'The stack below is the app’s own. `tricorn check` repeats this without serving.',
+    hint: 'A stack below is the app’s own. `tricorn check` repeats this without serving.',
   },
   TRC_BOOT_TIMEOUT: {
     exit: 3,
@@ -139,7 +139,7 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
   TRC_CRASH_LOOP: {
     exit: 3,
     message: 'crash loop: {starts} starts in a row failed, and no worker is ready',
-    hint: 'The lines before say why each of them failed. The port is kept and new connections wait; it goes on trying, up to 30 s apart. With --exit-on-crash-loop it exits instead.',
+    hint: 'The lines before say why each of them failed. With --exit-on-crash-loop it exits now; without, the port is kept, new connections wait, and it goes on trying, up to 30 s apart.',
   },
   TRC_INTERNAL: {
     exit: 1,

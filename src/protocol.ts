@@ -107,6 +107,8 @@ export interface LoopStack {
   /** `GET /path`: the request that the code on the stack belongs to; '' or absent where it belongs to none. */
   readonly request?: string;
   readonly unknown?: string;
+  /** `GET /path (1.2 s)`: what it has in flight. */
+  readonly requests?: readonly string[];
 }
 
 /** A limit is reached: it is to be recycled. */

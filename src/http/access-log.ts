@@ -2,14 +2,14 @@
  * One line per request, put together by hand: with pino's info() the same line takes more than twice as long (the figures are
  * in docs/logging.md). Authorization, cookies and other headers than Referer and User-Agent are never looked at.
  */
-import { ServerResponse } from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { commonTimestamp } from '../log/clock.ts';
 import { escapeQuoted } from '../log/escape.ts';
 import { workerAndThread } from '../log/identity.ts';
 import type { LineWriter, LogConfig } from '../log/identity.ts';
 import { levels } from '../log/logger.ts';
+import { NotedResponse } from './noted-response.ts';
 import { ANSWERED } from './refusal.ts';
 
 /** To be called once, when a response is closed: finished or aborted. `startedAt` is a performance.now(). */
@@ -109,7 +109,7 @@ function textLines({ identity: { worker, thread } }: LineWriter): (entry: Entry)
  * socket.bytesWritten would count headers, chunk marks and, under pipelining, other responses; content-length is missing from
  * streams and from a plain `res.end(text)`. What was handed over is counted: an aborted response may have delivered less.
  */
-export class CountingResponse<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
+export class CountingResponse<Request extends IncomingMessage = IncomingMessage> extends NotedResponse<Request> {
   bodyBytes = 0;
 
   override write(...args: unknown[]): boolean {

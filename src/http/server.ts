@@ -1,5 +1,6 @@
 import http from 'node:http';
 import type net from 'node:net';
+import { NotedResponse } from './noted-response.ts';
 
 /** The three timeouts of an http.Server, in milliseconds; 0 switches one off. */
 export interface Timeouts {
@@ -34,7 +35,7 @@ export class DetachedServer extends http.Server {
 
   constructor(options: DetachedOptions = {}, listener?: http.RequestListener) {
     const { address = null, announce = (emit) => emit(), ...rest } = options;
-    super(rest, listener);
+    super({ ServerResponse: NotedResponse, ...rest }, listener);
     this.#address = address;
     this.#announce = announce;
   }

@@ -1,12 +1,15 @@
 /**
  * Keeps the resident memory of a worker process within its limits, from outside of the loop that runs the app: over the
- * soft limit it is recycled, over the hard one killed at once.
+ * soft limit it is recycled, over the hard one killed at once. It also sees, and says, when no file descriptor is free:
+ * nobody else would, for libuv drops connections then without a word.
  */
 import type { Logger } from '../log/supervisor-log.ts';
 import { residentBytes } from './resident.ts';
 import { judgeMemory, type MemoryLimits } from './wear.ts';
 
 const EVERY_MS = 500;
+/** What lasts is said again so often. */
+const COMPLAIN_EVERY_MS = 60_000;
 
 export interface Guarded {
   readonly name: string;
@@ -16,10 +19,20 @@ export interface Guarded {
 
 export function guardMemory(guarded: Guarded, limits: MemoryLimits, log: Logger): void {
   let asked = false;
+  let mayComplainAt = 0;
+  const complain = ({ code }: NodeJS.ErrnoException): void => {
+    if (performance.now() < mayComplainAt) return;
+    mayComplainAt = performance.now() + COMPLAIN_EVERY_MS;
+    log.error(
+      { code },
+      `${guarded.name}: no file descriptor is free, and new connections are dropped: raise the limit (ulimit -n, LimitNOFILE)`,
+    );
+  };
   const look = (): void => {
-    const { verdict, reason } = judgeMemory(limits, residentBytes());
+    const { verdict, reason } = judgeMemory(limits, residentBytes(complain));
     if (verdict === 'kill') {
-      log.error({ reason }, `${guarded.name}: ${reason}, killed`);
+      // Fatal lines are written before this returns.
+      log.fatal({ reason }, `${guarded.name}: ${reason}, killed`);
       guarded.kill();
     } else if (verdict === 'recycle' && !asked) {
       asked = true;

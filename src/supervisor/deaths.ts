@@ -14,6 +14,7 @@ export class Deaths {
   readonly #recorders: FlightRecorders;
   readonly #assigned = new Map<WorkerHandle, FlightRecorder>();
 
+  readonly #counted = new WeakSet<WorkerHandle>();
   #count = 0;
 
   constructor(log: Logger, clock: () => number) {
@@ -21,9 +22,14 @@ export class Deaths {
     this.#recorders = new FlightRecorders(clock);
   }
 
-  /** How many workers have ended without an order. */
-  get count(): number {
+  /** How many worker processes have ended, or could not go on, without an order. */
+  get total(): number {
     return this.#count;
+  }
+
+  count(handle: WorkerHandle): void {
+    if (!this.#counted.has(handle)) this.#count += 1;
+    this.#counted.add(handle);
   }
 
   /** For a worker that is about to start. */
@@ -41,11 +47,18 @@ export class Deaths {
     this.#assigned.delete(handle);
   }
 
+  /** While the service stops nothing replaces it, and what was to be said of those that end as they should has been said. */
+  reportAtStop(handle: WorkerHandle, exit: Exit): void {
+    if (exit.signal === null || handle.explained) return;
+    const fields = { worker: handle.number, code: exit.code, signal: exit.signal };
+    this.#log.error(fields, `${handle.name} died while it drained: ${howItEnded(exit)}`);
+  }
+
   report(handle: WorkerHandle, exit: Exit): void {
     const { name, number: worker } = handle;
     const fields = { worker, code: exit.code, signal: exit.signal };
     const said = hasSaidWhy(handle, exit);
-    if (!exit.expected) this.#count += 1;
+    if (!exit.expected) this.count(handle);
     if (exit.expected && said) return this.#log.info(fields, `${name} has ended`);
     const died = `${name} died: ${howItEnded(exit)}; it is replaced`;
     if (said) this.#log.warn(fields, died);

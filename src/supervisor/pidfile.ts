@@ -18,7 +18,7 @@ export class Pidfile {
     if (stat && !stat.isFile()) throw this.#error('is no regular file');
     const holder = this.#read();
     if (holder !== undefined && holder !== process.pid && isAlive(holder) && mayBeSupervisor(holder)) {
-      throw this.#error(`names process ${holder}, which is alive`);
+      throw this.#error(`names process ${holder}, which is alive; stop it`);
     }
     // Written aside and renamed: a reader never sees half a number.
     const aside = `${this.#path}.${process.pid}`;

@@ -1,10 +1,12 @@
 /** What USR1 and QUIT write to the log. Lives in the supervisor; the figures come from the workers. */
+import { setTimeout as pass } from 'node:timers/promises';
 import { residentBytes } from '../limits/resident.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { LoopStack, WorkerUsage } from '../protocol.ts';
 import type { WorkerHandle } from './worker-handle.ts';
 
 const MIB = 1024 * 1024;
+const STACKS_MS = 1000;
 
 export interface SupervisorFigures {
   readonly uptimeMs: number;
@@ -69,8 +71,8 @@ function logSupervisorUsage(
 
 function logStacks(log: Logger, handle: WorkerHandle, loops: readonly LoopStack[]): void {
   for (const loop of loops) {
-    const { thread, request = '' } = loop;
-    const fields = { worker: handle.number, thread, ...(request && { request }), stack: stackText(loop) };
+    const { thread, request = '', requests = [] } = loop;
+    const fields = { worker: handle.number, thread, ...(request && { request }), requests, stack: stackText(loop) };
     log.info(fields, `Stack of ${loopName(handle, thread)}`);
   }
 }
@@ -79,18 +81,21 @@ function stackText({ frames, unknown }: LoopStack): string {
   return unknown ?? (frames.length === 0 ? 'idle: no JavaScript is running' : frames.join('\n'));
 }
 
-/** All stacks of a worker in one text, for an error. */
-export function describeStacks(handle: WorkerHandle, loops: readonly LoopStack[]): string {
-  return loops.map((loop) => `${loopName(handle, loop.thread)}:\n${stackText(loop)}`).join('\n');
+/** Where a worker that is late stands, and with what in flight, as far as it can tell within STACKS_MS. */
+export async function whereItStands(handle: WorkerHandle): Promise<{ stack: string; requests: readonly string[] }> {
+  const loops = await Promise.race([handle.askStacks(), pass(STACKS_MS, undefined, { ref: false })]);
+  if (!loops) return { stack: `${handle.name} did not tell within ${STACKS_MS} ms where it stands`, requests: [] };
+  const stack = loops.map((loop) => `${loopName(handle, loop.thread)}:\n${stackText(loop)}`).join('\n');
+  return { stack, requests: loops.flatMap(({ requests = [] }) => requests) };
 }
 
 export function stopMessage(signal: string, seconds: number): string {
-  return `${signal}: stopping, which takes at most ${seconds} s; INT or TERM once more forces it`;
+  return `${signal}: stopping; what is in flight may take ${seconds} s more; INT or TERM once more forces it`;
 }
 
-/** The last line of the log: it tells a stop from a kill. Of a failed boot and of a check the last word has been said. */
+/** The last line of the log: it tells a stop from a kill. Of a failed first boot and of a check the last word has been said. */
 export function logStopped(log: Logger, code: number, uptimeMs: number): void {
-  log.info({ code }, `Stopped after ${Math.round(uptimeMs / 1000)} s, exit code ${code}`);
+  log.info({ code }, `Stopped, having run for ${Math.round(uptimeMs / 1000)} s; exit code ${code}`);
 }
 
 function loopName(handle: WorkerHandle, thread: number): string {

@@ -74,12 +74,14 @@ async function obstacleAt(path: string): Promise<string | undefined> {
   // The name aside may be short enough where this is not: then nobody could connect.
   if (Buffer.byteLength(path) > LONGEST) return TOO_LONG;
   const stat = lstatSync(path, { throwIfNoEntry: false });
+  // The system's own word for a folder that is missing would be EACCES.
+  if (!lstatSync(dirname(path), { throwIfNoEntry: false })) return `there is no folder ${dirname(path)}`;
   if (stat === undefined) return undefined;
-  if (!stat.isSocket()) return 'there is a file that is no socket';
+  if (!stat.isSocket()) return 'there is a file that is no socket; remove it';
   const code = await connectError(path);
   if (code === 'ECONNREFUSED' || code === 'ENOENT') return undefined;
   // EAGAIN: its queue is full.
-  if (code === undefined || code === 'EAGAIN') return 'another process serves there';
+  if (code === undefined || code === 'EAGAIN') return 'another process serves there; stop it';
   return `there is a socket that cannot be asked whether somebody serves it (${code})`;
 }
 

@@ -7,6 +7,7 @@ import type { WireError } from '../errors.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import { isDrainable, plan, retire } from '../roster/plan.ts';
 import { Slots } from '../roster/slots.ts';
+import { whereItStands } from './reports.ts';
 import type { Exit, WorkerHandle } from './worker-handle.ts';
 
 /** How long a worker that is stopped while it boots has for its end, milliseconds. */
@@ -92,11 +93,16 @@ export class Workers extends EventEmitter<Events> {
       if (now < handle.deadline) continue;
       handle.deadline = Infinity;
       if (handle.state === 'starting') this.emit('late', handle);
-      else if (handle.state === 'draining') {
-        this.#log.warn({ worker: handle.number }, `${handle.name} did not end in time: killed`);
-        handle.kill();
-      }
+      else if (handle.state === 'draining') void this.#killLate(handle);
     }
+  }
+
+  /** It has drained for too long: its loop may be stuck. */
+  async #killLate(handle: WorkerHandle): Promise<void> {
+    const stands = await whereItStands(handle);
+    if (handle.state === 'exited') return;
+    this.#log.error({ worker: handle.number, ...stands }, `${handle.name} did not end in time: killed`);
+    handle.kill();
   }
 
   /** Retires those that are due to be recycled, as far as the budget goes; the others wait. */

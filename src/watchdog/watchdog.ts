@@ -87,7 +87,8 @@ export class Watchdog {
     if (ledger.beats !== beatsWhenAsked) return;
     this.stop();
     const stack = unknown ?? (frames.join('\n') || 'no JavaScript is running');
-    this.#log.error(
+    // Fatal lines are written before this returns: the process may be gone in the next moment.
+    this.#log.fatal(
       { silent_s: seconds(silentMs + ASK_MS), ...(request && { request }), ...requests, stack },
       `${name}: its event loop is stuck and is killed`,
     );

@@ -46,6 +46,7 @@ export class HttpWorker {
   async run(): Promise<void> {
     process.on('message', (message: ToWorker) => this.#onMessage(message));
     onUncaught((error) => this.#onUncaught(error));
+    reportExit(this.#log, () => this.#inflight());
     try {
       await this.#claim();
       this.#loaded = await this.#loadEngine();
@@ -79,7 +80,6 @@ export class HttpWorker {
   async #serve(): Promise<void> {
     const { listeners, config } = this.#boot;
     this.#state = 'serving';
-    reportExit(this.#log, () => this.#inflight());
     const { handsOn } = this.#engine;
     for (const { kind, acceptFds } of listeners) {
       const [fd] = acceptFds;

@@ -5,6 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { guardMemory } from '../limits/memory-guard.ts';
 import { memoryLimits } from '../limits/wear.ts';
+import { nameRequests } from '../log/requests.ts';
 import { openSupervisorLog } from '../log/supervisor-log.ts';
 import type { WorkerBoot } from '../protocol.ts';
 import { watchLimits } from '../watchdog/limits.ts';
@@ -22,12 +23,15 @@ const { boot, ledger } = workerData as MonitorBoot;
 const { role, worker, generation, config } = boot;
 const { log, flushSync } = openSupervisorLog(config, { role, worker, generation });
 
-const lifeline = holdLifeline(async () => [{ thread: 0, ...(await mainThreadStack(false)) }]);
+const watched = new Ledger(ledger);
+const lifeline = holdLifeline(async () => [
+  { thread: 0, ...(await mainThreadStack(false)), ...nameRequests(watched.entries()) },
+]);
 
 const watchdog = new Watchdog(
   {
     name: `worker ${worker}`,
-    ledger: new Ledger(ledger),
+    ledger: watched,
     cpuMs: mainThreadCpuMs,
     ask: () => lifeline.tell({ type: 'stuck' }),
     stack: () => mainThreadStack(true),

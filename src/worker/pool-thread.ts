@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
+import { setTimeout as pass } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
@@ -28,6 +29,9 @@ interface Events {
   exit: [code: number, expected: boolean];
 }
 
+/** How long a thread may take to tell its CPU time, milliseconds. */
+const CPU_WAIT_MS = 100;
+
 /** What a thread gets as its workerData. */
 export interface ThreadBoot {
   readonly boot: LoopBoot;
@@ -47,6 +51,8 @@ export class PoolThread extends EventEmitter<Events> {
   static #started = 0;
   readonly #worker: Worker;
   #state: MemberState = 'starting';
+  #cpuMs = 0;
+  #askingCpu: Promise<void> | undefined;
 
   constructor(boot: LoopBoot) {
     super();
@@ -88,15 +94,24 @@ export class PoolThread extends EventEmitter<Events> {
     this.send({ type: 'drain' });
   }
 
-  /** CPU milliseconds that it has used; answered from outside, also while it is blocked. */
+  /**
+   * CPU milliseconds that it has used, as far as it is known: a thread that JavaScript blocks tells, one that is blocked
+   * outside of it, as by a call of the system that waits, does not.
+   */
   async cpuMs(): Promise<number> {
+    this.#askingCpu ??= this.#askCpu();
+    await Promise.race([this.#askingCpu, pass(CPU_WAIT_MS, undefined, { ref: false })]);
+    return this.#cpuMs;
+  }
+
+  async #askCpu(): Promise<void> {
     try {
       const { user, system } = await this.#worker.cpuUsage();
-      return (user + system) / 1000;
+      this.#cpuMs = (user + system) / 1000;
     } catch {
       // It has ended, or is ending: its exit event is on the way.
-      return 0;
     }
+    this.#askingCpu = undefined;
   }
 
   /** Ends it where it stands. */

@@ -14,6 +14,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
 import { accessLog, type AccessLog } from '../http/access-log.ts';
+import { NotedResponse } from '../http/noted-response.ts';
 import { clientAddress } from '../http/proxy.ts';
 import { answerOnSocket, refusalOf, refuse, type Refusal } from '../http/refusal.ts';
 import { Admission, admissionLimits } from '../limits/admission.ts';
@@ -186,8 +187,7 @@ export class Requests {
   }
 
   #run({ request, response }: Tracked): void {
-    if (this.#config.poison_threshold === 0) this.#app(request, response);
-    else runFor(request, this.#app, request, response);
+    runFor(request, this.#app, request, response);
   }
 
   #admit(tracked: Tracked, admission: Admission<Tracked>): void {
@@ -283,9 +283,13 @@ function chain(connection: TrackedSocket): Tracked[] {
   return all;
 }
 
-/** They last as long as their client wants; of a header that was given to writeHead() the client's own wish must tell. */
+/** They last as long as their client wants. Of a server that the app made, the client's own wish must tell. */
 function isEventStream({ request, response }: Tracked): boolean {
-  const type = response.getHeader('content-type') ?? request.headers.accept;
+  if (!response.headersSent) return false;
+  const type =
+    response instanceof NotedResponse
+      ? response.contentType
+      : (response.getHeader('content-type') ?? request.headers.accept);
   return typeof type === 'string' && type.startsWith('text/event-stream');
 }
 

@@ -257,12 +257,20 @@ export class ThreadPool implements Engine {
     thread.drain();
     const late = setTimeout(
       () => {
-        this.#log.log.warn({ thread: thread.number }, `${thread.name} did not end in time: ended`);
-        thread.kill();
+        void this.#killLate(thread);
       },
       this.#boot.config.graceful_timeout * 1000 + KILL_GRACE_MS,
     );
     thread.once('exit', () => clearTimeout(late));
+  }
+
+  /** It has drained for too long: its loop may be stuck. */
+  async #killLate(thread: PoolThread): Promise<void> {
+    const requests = nameRequests(thread.ledger.entries());
+    const { frames, unknown } = (await threadStacks(() => {}, thread.label)).get(thread.label) ?? NO_STACK;
+    const stack = unknown ?? frames.join('\n');
+    this.#log.log.error({ thread: thread.number, ...requests, stack }, `${thread.name} did not end in time: ended`);
+    thread.kill();
   }
 
   async #firstReady(): Promise<void> {
@@ -272,8 +280,9 @@ export class ThreadPool implements Engine {
   async #stacks(): Promise<LoopStack[]> {
     const byLabel = new Map([...this.#threads].map((thread) => [thread.label, thread]));
     const stacks = await threadStacks((label) => byLabel.get(label)?.send({ type: 'wake' }));
-    return [...this.#threads].map(({ number, label }) => {
-      return { thread: number, ...(stacks.get(label) ?? { frames: [], unknown: 'is not running yet' }) };
+    return [...this.#threads].map(({ number, label, ledger }) => {
+      const stack = stacks.get(label) ?? { frames: [], unknown: 'is not running yet' };
+      return { thread: number, ...stack, ...nameRequests(ledger.entries()) };
     });
   }
 }

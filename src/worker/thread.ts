@@ -42,6 +42,7 @@ port.on('message', (message: ToThread | Socket) => {
   else if (message.type === 'listen') void listen(message.on);
 });
 
+reportExit(log, () => ledger.entries());
 onUncaught((error) => {
   if (!serving) return failBoot(new TricornError('TRC_APP_BOOT', { app: config.app }, { cause: error }));
   // The order to drain comes back after all connections that are on their way.
@@ -62,7 +63,6 @@ try {
   loaded = loop;
   await loop.start();
   serving = loop;
-  reportExit(log, () => ledger.entries());
   tell({ type: 'ready', form: loop.form });
   if (drainIsDue) await drain(loop);
 } catch (error) {

@@ -15,6 +15,7 @@ export function crowds(mode: Mode): void {
     const workers = server.workers();
     const clients = Array.from({ length: 200 }, () => client(server));
     await Promise.all(clients.map((socket) => once(socket, 'settled')));
+    await server.line(/no file descriptor is free/);
     await goAway(clients);
     t.equal(await firstAnswer(server), 200);
     t.strictSame(server.workers(), workers);

@@ -1,8 +1,12 @@
 /** What supervision promises in every mode, shown on the real command: no worker hangs, leaks or wears out unseen. */
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as pass } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { get, getJson, HeldRequest } from '../support/http.ts';
-import { childrenOf, fixture, modes, startTricorn, type LogLine, type Mode, type Tricorn } from '../support/tricorn.ts';
+import { childrenOf, fixture, modes, startTricorn, Tricorn, type LogLine, type Mode } from '../support/tricorn.ts';
+import { holds } from '../unit/log/support.ts';
 
 const lab = fixture('lab.ts');
 
@@ -32,7 +36,7 @@ function stuck(start: Start, mode: Mode): void {
       await t.rejects(blocked.untilCut());
       const killed = await server.line(/is stuck and is killed/);
       t.match(killed, {
-        level: 50,
+        level: 60,
         silent_s: Number,
         requests: [/^POST \/block\?token=1 \([\d.]+ s\)$/],
         stack: /at blockForEver .*lab\.ts:/,
@@ -44,6 +48,46 @@ function stuck(start: Start, mode: Mode): void {
       if (beside) t.match(await beside.finish(), { status: 200, body: 'waited' });
     },
   );
+
+  t.test('a loop that is blocked outside of JavaScript, too', async (t) => {
+    const fifo = join(t.testdir({}), 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const server = await start(t, '--limit-time-real=0.5');
+    const blocked = get(`${server.url}/block-outside?fifo=${fifo}`).catch(() => {});
+    t.match(await server.line(/is stuck and is killed/), { stack: /stuck outside of JavaScript/ });
+    await server.line(/^(worker|thread) \d .*is ready/);
+    t.equal((await get(`${server.url}/who`)).status, 200);
+    // A thread can end only with that call.
+    closeSync(openSync(fifo, 'r+'));
+    await blocked;
+  });
+
+  t.test('the reason for a kill comes into a logfile, too', async (t) => {
+    const logfile = join(t.testdir({}), 'log');
+    const server = new Tricorn(t, [
+      lab,
+      ...modes[mode],
+      '--http-interface=127.0.0.1',
+      '--http-port=0',
+      `--logfile=${logfile}`,
+      '--limit-time-cpu=0.3',
+    ]);
+    const url = /http:\/\/[\d.:]+/.exec(await holds(logfile, 'Ready: '))?.[0];
+    await t.rejects(get(`${url}/block`));
+    await holds(logfile, ' is ready"');
+    t.match(readFileSync(logfile, 'utf8'), /"requests":\["GET \/block .*blockForEver.*is stuck and is killed/);
+    server.kill('SIGTERM');
+    await server.ended;
+  });
+
+  t.test('a loop that is stuck at the stop: the log says where, and what is lost', async (t) => {
+    const server = await start(t, '--graceful-timeout=0.5');
+    const blocked = await HeldRequest.begin(`${server.url}/block`);
+    server.kill('SIGTERM');
+    t.match(await server.line(/did not end in time/), { requests: [/^POST \/block \(/], stack: /blockForEver/ });
+    t.strictSame(await server.ended, [0, null]);
+    await t.rejects(blocked.untilCut());
+  });
 
   t.test('a loop that is blocked for less than the limit lives', async (t) => {
     const server = await start(t, '--limit-time-cpu=10', '--limit-time-real=10');
@@ -140,6 +184,15 @@ function overdue(start: Start, mode: Mode): void {
     });
     t.equal((await get(`${server.url}/who`)).status, 200);
     t.notOk(server.lines.some(isKill), 'its loop turned all the time');
+  });
+
+  t.test('an event stream may last, however it gave its header', async (t) => {
+    const server = await start(t, '--limit-time-real=1', '--request-timeout=0');
+    const stream = await HeldRequest.begin(`${server.url}/events`);
+    // Whoever wishes one and gets none is no exception.
+    const headers = { accept: 'text/event-stream' };
+    t.equal((await get(`${server.url}/never`, { headers })).status, 503);
+    t.match(await stream.finish(), { status: 200, body: 'data: begun\n\ndata: done\n\n' });
   });
 
   for (const app of ['signal-fastify.ts', 'signal-fetch.ts']) {

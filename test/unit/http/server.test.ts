@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
 import t from 'tap';
+import { NotedResponse } from '../../../src/http/noted-response.ts';
 import { armTimeouts, checkingInterval, DetachedServer, setTimeouts, timeoutsOf } from '../../../src/http/server.ts';
 
 const SHORT = { keepAlive: 1000, headers: 150, request: 150 };
@@ -88,4 +89,32 @@ t.test('late clients are looked for at half the shortest timeout, between 0.1 an
   t.equal(every(0, 10_000), 5_000);
   t.equal(every(0, 0), 30_000);
   t.equal(every(50, 50), 100);
+});
+
+t.test('its responses tell their content type, however it was given', async (t) => {
+  const forms: ((response: http.ServerResponse) => void)[] = [
+    (response) => response.setHeader('content-type', 'text/a').writeHead(200),
+    (response) => response.writeHead(200, { 'Content-Type': 'text/a' }),
+    (response) => response.writeHead(200, 'Fine', { 'content-type': 'text/a' }),
+    (response) => response.writeHead(200, ['x-other', 'content-type', 'Content-Type', 'text/a']),
+  ];
+  const seen: unknown[] = [];
+  const server = new DetachedServer({}, (request, response) => {
+    forms[Number(request.headers['form'])]?.(response);
+    if (response instanceof NotedResponse) seen.push(response.contentType);
+    response.end();
+  });
+  const acceptor = net.createServer({ allowHalfOpen: true }, (socket) => server.emit('connection', socket));
+  acceptor.listen(0, '127.0.0.1');
+  await once(acceptor, 'listening');
+  const { port } = acceptor.address() as net.AddressInfo;
+  for (const form of [...forms.keys(), forms.length]) {
+    const [response] = (await once(http.get({ port, headers: { form }, agent: false }), 'response')) as [
+      http.IncomingMessage,
+    ];
+    t.equal(response.headers['content-type'], form < forms.length ? 'text/a' : undefined);
+    response.resume();
+  }
+  t.same(seen, ['text/a', 'text/a', 'text/a', 'text/a', undefined]);
+  acceptor.close();
 });

@@ -50,7 +50,7 @@ t.test('one that names a live supervisor is left alone', async (t) => {
   t.throws(() => pidfile.write(), {
     code: 'TRC_PIDFILE',
     exitCode: 4,
-    message: `pidfile ${path}: names process ${pid}, which is alive`,
+    message: `pidfile ${path}: names process ${pid}, which is alive; stop it`,
   });
   t.equal(readFileSync(path, 'utf8'), `${pid}\n`);
   pidfile.remove();
@@ -104,7 +104,7 @@ t.test('a holder that belongs to somebody else lives, too', async (t) => {
     if (process.getuid() === 0) process.setuid(65534);
     try { new Pidfile(${JSON.stringify(path)}).write(); } catch ({ message }) { process.stdout.write(message); }`;
   const output = await runModule(t, script);
-  t.equal(output, `pidfile ${path}: names process ${pid}, which is alive`);
+  t.equal(output, `pidfile ${path}: names process ${pid}, which is alive; stop it`);
 });
 
 t.test('one that cannot be written is told, and nothing is left behind', async (t) => {

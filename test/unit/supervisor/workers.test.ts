@@ -261,7 +261,9 @@ t.test('who does not end by its deadline is killed, with a word', async (t) => {
   workers.escalate();
   await entered(late, 'exited');
   t.same(late.exit, { code: null, signal: 'SIGKILL', expected: true });
-  t.same(lines.slice(1), [{ level: 'warn', worker: 1, message: `${late.name} did not end in time: killed` }]);
+  const message = `${late.name} did not end in time: killed`;
+  const stack = `${late.name}:\n    at obedience`;
+  t.same(lines.slice(1), [{ level: 'error', worker: 1, stack, requests: [], message }]);
   workers.escalate();
   workers.reap();
   t.same(told, ['gone 1']);

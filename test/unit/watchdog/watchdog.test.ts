@@ -39,7 +39,7 @@ t.test('asked, then killed, with its stack in the log', async (t) => {
   t.same(steps, ['ask', 'kill']);
   t.match(lines, [
     { level: 'warn', limit: 'limit_time_real' },
-    { level: 'error', stack: '    at somewhere', message: 'worker 1: its event loop is stuck and is killed' },
+    { level: 'fatal', stack: '    at somewhere', message: 'worker 1: its event loop is stuck and is killed' },
   ]);
 });
 
