@@ -42,7 +42,7 @@ export class PoolThread extends EventEmitter<Events> {
   readonly number: number;
   /** Unique in the process, also beside a thread of the same number that still drains: what the inspector shows. */
   readonly label: string;
-  readonly ledger: Ledger = new Ledger();
+  readonly ledger: Ledger;
   form = '';
   /** performance.now() of its ready. */
   readyAt: number | undefined;
@@ -54,8 +54,11 @@ export class PoolThread extends EventEmitter<Events> {
   #cpuMs = 0;
   #askingCpu: Promise<void> | undefined;
 
-  constructor(boot: LoopBoot) {
+  /** @param spare the ledger's memory of a thread that has ended, to be used again */
+  constructor(boot: LoopBoot, spare?: SharedArrayBuffer) {
     super();
+    if (spare) new Uint8Array(spare).fill(0);
+    this.ledger = new Ledger(spare);
     this.number = boot.thread;
     const workerData: ThreadBoot = { boot, ledger: this.ledger.buffer };
     PoolThread.#started += 1;

@@ -47,6 +47,8 @@ export class ThreadPool implements Engine {
   readonly #regions: FlightRegions;
   /** What the threads themselves accept on. */
   readonly #descriptors: Descriptors;
+  /** The ledgers' memory of threads that have ended: this thread makes so little garbage that it is hardly ever collected. */
+  readonly #spares: SharedArrayBuffer[] = [];
   readonly #tellWorn: (reason: string) => void;
   #wanted: number;
   readonly #crashLoop: CrashLoop;
@@ -158,7 +160,7 @@ export class ThreadPool implements Engine {
 
   #spawn(number: number): void {
     const recorder = this.#regions.take();
-    const thread = new PoolThread({ ...this.#boot, thread: number, ...(recorder && { recorder }) });
+    const thread = new PoolThread({ ...this.#boot, thread: number, ...(recorder && { recorder }) }, this.#spares.pop());
     thread.on('exit', () => this.#regions.release(recorder));
     this.#threads.add(thread);
     const watchdog = new Watchdog(
@@ -171,7 +173,10 @@ export class ThreadPool implements Engine {
     thread.on('ready', () => this.#onReady(thread));
     thread.on('worn', (reason) => this.#onWorn(thread, reason));
     thread.on('broken', () => this.#replace(thread));
-    thread.on('exit', (code, expected) => this.#onExit(thread, code, expected));
+    thread.on('exit', (code, expected) => {
+      this.#onExit(thread, code, expected);
+      this.#spares.push(thread.ledger.buffer);
+    });
     // While booting the whole worker fails with it, and the supervisor says why.
     thread.on('fatal', (error) => this.#booted && logError(this.#log.log, error, `${thread.name}: `));
   }
