@@ -29,8 +29,12 @@ type InFlight = () => readonly RequestInFlight[];
 /** Says where the app ended the process or thread by process.exit(), and what was in flight. */
 export function reportExit(log: Log, inflight: InFlight): void {
   process.on('exit', (code) => {
-    // node:cluster exits by itself when the supervisor is gone.
-    if (isLeaving || (isMainThread && !process.connected)) return;
+    if (isLeaving) return;
+    // node:cluster exits by itself then.
+    if (isMainThread && !process.connected) {
+      log.log.fatal(nameRequests(inflight()), 'The supervisor is gone: this worker ends with it');
+      return log.flushSync();
+    }
     const stack = callerOfExit(new Error('here').stack);
     log.log.fatal({ code, stack, ...culprit(), ...nameRequests(inflight()) }, `process.exit(${code}) was called`);
     log.flushSync();

@@ -114,6 +114,16 @@ function killed(start: Start, mode: Mode): void {
     });
   }
 
+  // A thread's own heap ends that thread: see supervision.ts.
+  if (mode !== 'threaded') {
+    t.test('out of memory: replaced', async (t) => {
+      const server = await startTricorn(t, lab, [...alone[mode]], { execArgv: ['--max-old-space-size=64'] });
+      await t.rejects(get(`${server.url}/oom`));
+      t.match(await server.line(/^worker 1 .* died: signal SIGABRT; it is replaced/), { level: 50 });
+      t.equal((await get(`${server.url}/who`)).status, 200);
+    });
+  }
+
   t.test('a fault in native code (SIGSEGV): replaced', async (t) => {
     const server = await start(t);
     await t.rejects(get(`${server.url}/segv`));

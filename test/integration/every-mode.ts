@@ -214,6 +214,9 @@ function stopping(start: Start, mode: Mode): void {
     await HeldRequest.begin(`${url}/block`);
     server.kill('SIGKILL');
     await Promise.all(workers.map(gone));
+    await server.ended;
+    const said = server.lines.some(({ msg }) => msg === 'The supervisor is gone: this worker ends with it');
+    t.equal(said, mode !== 'evented', 'where a loop turns that can say so');
     await t.rejects(get(`${url}/who`), { code: 'ECONNREFUSED' }, 'nothing holds the port');
   });
 }

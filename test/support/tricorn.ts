@@ -59,6 +59,8 @@ export interface StartOptions {
   readonly passed?: Passed;
   /** So many descriptors may each of its processes have. */
   readonly descriptors?: number;
+  /** Flags of node, for the supervisor and its workers. */
+  readonly execArgv?: readonly string[];
 }
 
 export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
@@ -73,8 +75,8 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
   /** `env -u`: tap puts its module hooks into every child's NODE_OPTIONS; a user's server has none. */
   constructor(t: Test, args: readonly string[], options: StartOptions = {}) {
     super();
-    const { program = BIN, cwd, env, detached = false, passed, descriptors } = options;
-    const node = [process.execPath, '--conditions=tricorn-source', program, ...args];
+    const { program = BIN, cwd, env, detached = false, passed, descriptors, execArgv = [] } = options;
+    const node = [process.execPath, '--conditions=tricorn-source', ...execArgv, program, ...args];
     const preparing = [...activation(passed), ...(descriptors ? [`ulimit -n ${descriptors}`] : [])];
     const [file, ...rest] = prepared(preparing, ['env', '-u', 'NODE_OPTIONS', ...node]);
     this.child = spawn(file, rest, {
