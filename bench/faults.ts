@@ -9,7 +9,7 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { build } from './support/build.ts';
+import { buildUntilExit } from './support/build.ts';
 import { machineFacts } from './support/machine.ts';
 import { publish, table } from './support/markdown.ts';
 import { processTree } from './support/proc.ts';
@@ -142,13 +142,7 @@ async function measure(fault: Fault, mode: Mode, dir: string): Promise<string> {
 }
 
 const { values } = parseArgs({ options: { write: { type: 'boolean' } } });
-const built = build();
-process.on('exit', () => {
-  killAllWatched();
-  built.remove();
-});
-process.on('SIGINT', () => process.exit(130));
-process.on('SIGTERM', () => process.exit(143));
+const built = buildUntilExit(killAllWatched);
 
 const rows: string[][] = [];
 for (const fault of faults) {

@@ -7,7 +7,7 @@
  *     node bench/overhead.ts --write    puts the report into docs/performance.md
  */
 import { parseArgs } from 'node:util';
-import { build } from './support/build.ts';
+import { buildUntilExit } from './support/build.ts';
 import { judge } from './support/goals.ts';
 import { loadGenerator } from './support/load.ts';
 import { machineFacts } from './support/machine.ts';
@@ -24,13 +24,7 @@ const { values: flags } = parseArgs({ options: { quick: { type: 'boolean' }, wri
 if (process.platform !== 'linux') fail('The benchmark reads /proc: it runs on Linux only.');
 if (flags.quick && flags.write) fail('--quick measures too little to be published: leave out --quick or --write.');
 
-const built = build();
-process.on('exit', () => {
-  killAllServices();
-  built.remove();
-});
-process.on('SIGINT', () => process.exit(130));
-process.on('SIGTERM', () => process.exit(143));
+const built = buildUntilExit(killAllServices);
 
 const plan = flags.quick ? plans.quick : plans.full;
 const generator = loadGenerator();

@@ -3,19 +3,19 @@
  * worker's main thread that replaces; it is shown, not judged, for what ended threads leave is collected late: it makes next to
  * no garbage itself. What node:cluster and worker_threads themselves grow by is measured in the same run, to compare.
  *
- *     node bench/restarts.ts            about 5 minutes; exit code 1 when the supervisor grew, or the crash loop costs 2 % or more
+ *     node bench/restarts.ts            about 6 minutes; exit code 1 when the supervisor grew, or the crash loop costs 2 % or more
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { build } from './support/build.ts';
+import { buildUntilExit } from './support/build.ts';
 import { cpuSeconds, memory, processTree } from './support/proc.ts';
 import { killAllWatched, Watched } from './support/watched.ts';
 
 /** By then the optimising compilers have run for the first time: that alone brings 7 MB of the node binary into memory. */
-const WARM_UP = 250;
+const WARM_UP = 400;
 const RESTARTS = 200;
 /** Bytes. */
 const MOST_GROWTH = 5e6;
@@ -120,13 +120,7 @@ async function crashLoop(dir: string): Promise<boolean> {
   return share < MOST_CPU;
 }
 
-const built = build();
-process.on('exit', () => {
-  killAllWatched();
-  built.remove();
-});
-process.on('SIGINT', () => process.exit(130));
-process.on('SIGTERM', () => process.exit(143));
+const built = buildUntilExit(killAllWatched);
 
 const held = [
   await restarts('prefork', ['--workers=2'], built.dir),

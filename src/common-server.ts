@@ -10,7 +10,7 @@ import { constants } from 'node:os';
 import type { Config, LoadedConfig } from './config/config.ts';
 import { logError, toWireError, type WireError } from './errors.ts';
 import type { Logger } from './log/supervisor-log.ts';
-import { accountOf, giveLogfile, type Account } from './supervisor/account.ts';
+import type { Account } from './supervisor/account.ts';
 import { bootTimeout, earlyEnd } from './supervisor/boot-errors.ts';
 import { bootMessage } from './supervisor/boot-message.ts';
 import { Deaths } from './supervisor/deaths.ts';
@@ -25,7 +25,6 @@ import { serverTransition, type ServerState } from './supervisor/server-state.ts
 import { SignalQueue, type Action, type ReceivedSignal } from './supervisor/signals.ts';
 import { spawnWorker } from './supervisor/spawn-worker.ts';
 import { ServiceManager, type Staff } from './supervisor/service-manager.ts';
-import { runTestFile } from './supervisor/test-run.ts';
 import { Ticker } from './supervisor/ticker.ts';
 import { WorkerHandle, type Exit } from './supervisor/worker-handle.ts';
 import { Workers } from './supervisor/workers.ts';
@@ -148,8 +147,7 @@ export abstract class CommonServer {
     this.#startedAt = this.#clock();
     process.title = `tricorn: supervisor (${this.mode})`;
     try {
-      this.#account = accountOf(this.config);
-      if (this.#account && !this.#check) giveLogfile(this.config, this.#account);
+      if (this.config.user !== '' || this.config.group !== '') await this.#findAccount();
       await this.#listeners.open({ bind: !this.#check, owner: this.#account });
       pidfile.write();
       this.#boot();
@@ -167,6 +165,13 @@ export abstract class CommonServer {
       this.#signals.uninstall();
       this.#enter('stopped');
     }
+  }
+
+  /** Its module is loaded only when asked for: the supervisor's memory is a budget. */
+  async #findAccount(): Promise<void> {
+    const { accountOf, giveLogfile } = await import('./supervisor/account.ts');
+    this.#account = accountOf(this.config);
+    if (this.#account && !this.#check) giveLogfile(this.config, this.#account);
   }
 
   #boot(): void {
@@ -293,6 +298,7 @@ export abstract class CommonServer {
   }
 
   async #runTests(url: string | undefined): Promise<void> {
+    const { runTestFile } = await import('./supervisor/test-run.ts');
     const code = await runTestFile(this.config.test_file, { url, signal: this.#tests.signal, log: this.#log });
     if (this.config.stop_after_init && this.#state === 'serving') this.#stop(code);
   }

@@ -13,7 +13,7 @@ export interface Build {
 }
 
 /** The folder has the package's layout: bin/, dist/, package.json, node_modules. @throws Error what tsc said */
-export function build(): Build {
+function build(): Build {
   const dir = mkdtempSync(join(tmpdir(), 'tricorn-bench-'));
   const remove = (): void => rmSync(dir, { recursive: true, force: true });
   try {
@@ -26,6 +26,18 @@ export function build(): Build {
     throw error;
   }
   return { dir, remove };
+}
+
+/** A build that is removed with this process, also when that is interrupted. @param atExit ends what was started */
+export function buildUntilExit(atExit: () => void): Build {
+  const built = build();
+  process.on('exit', () => {
+    atExit();
+    built.remove();
+  });
+  process.on('SIGINT', () => process.exit(130));
+  process.on('SIGTERM', () => process.exit(143));
+  return built;
 }
 
 function compile(dir: string): void {

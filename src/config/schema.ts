@@ -50,6 +50,8 @@ function limits({ min, max }: Setting): SchemaObject {
 export function renderValidator(): string {
   const ajv = new Ajv({
     messages: false,
+    // Not to stop at the first error: that nests every property in the one before it, and indents the code without end.
+    allErrors: true,
     formats: { ...formats },
     code: { source: true, esm: true, lines: true, formats: _`formats` },
   });

@@ -3,7 +3,6 @@
  * queue survives every worker (docs/architecture.md, "The socket"). This file binds TCP; unix-socket.ts and
  * activation.ts have the other kinds.
  */
-import { lookup } from 'node:dns/promises';
 import { BoundSocket, isIP, isIPv6, type AddressInfo } from 'node:net';
 import { TricornError } from '../errors.ts';
 import type { ListenAddress, ListenerKind } from '../protocol.ts';
@@ -55,6 +54,8 @@ export function bindError(error: NodeJS.ErrnoException, address: string): Tricor
 async function numericHost(host: string): Promise<string> {
   const name = host.replace(/^\[(.*)\]$/, '$1');
   if (isIP(name)) return name;
+  // Loaded only when asked for: the supervisor's memory is a budget.
+  const { lookup } = await import('node:dns/promises');
   return (await lookup(name)).address;
 }
 

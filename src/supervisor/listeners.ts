@@ -10,7 +10,7 @@ import type { Logger } from '../log/supervisor-log.ts';
 import type { ListenAddress } from '../protocol.ts';
 import { adopt, takePassed, type Passed } from './activation.ts';
 import { bindListener, describeListener, localUrl, type Listener, type TcpListener } from './listener.ts';
-import { bindUnixSocket, type UnixSocketOptions } from './unix-socket.ts';
+import type { UnixSocketOptions } from './unix-socket.ts';
 
 /** What descriptors that were passed take the place of. */
 const REPLACED = ['http_interface', 'http_port', 'http_socket', 'http_socket_mode'] as const;
@@ -84,7 +84,10 @@ export class Listeners {
   async #bind(owner: UnixSocketOptions['owner']): Promise<void> {
     const { http_interface, http_port, http_socket: path, http_socket_mode: mode } = this.#loaded.config;
     if (http_interface !== NO_INTERFACE) this.#open.push(await bindListener(http_interface, http_port));
-    if (path !== '') this.#open.push(await bindUnixSocket({ path, mode, owner }));
+    if (path === '') return;
+    // Loaded only when asked for: the supervisor's memory is a budget.
+    const { bindUnixSocket } = await import('./unix-socket.ts');
+    this.#open.push(await bindUnixSocket({ path, mode, owner }));
   }
 
   #adopt(passed: readonly Passed[]): void {

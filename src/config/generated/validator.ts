@@ -60,1895 +60,1591 @@ const formats4 = formats.trust;
 function validate10(data, { instancePath = '', parentData, parentDataProperty, rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  if (errors === 0) {
-    if (data && typeof data == 'object' && !Array.isArray(data)) {
-      const _errs1 = errors;
-      for (const key0 in data) {
-        if (!func2.call(schema11.properties, key0)) {
-          validate10.errors = [
-            {
-              instancePath,
-              schemaPath: '#/additionalProperties',
-              keyword: 'additionalProperties',
-              params: { additionalProperty: key0 },
-            },
-          ];
-          return false;
-          break;
-        }
-      }
-      if (_errs1 === errors) {
-        if (data.app !== undefined) {
-          let data0 = data.app;
-          const _errs2 = errors;
-          if (errors === _errs2) {
-            if (typeof data0 === 'string') {
-              if (!pattern0.test(data0)) {
-                validate10.errors = [
-                  {
-                    instancePath: instancePath + '/app',
-                    schemaPath: '#/properties/app/pattern',
-                    keyword: 'pattern',
-                    params: { pattern: '^[^\\u0000]*$' },
-                  },
-                ];
-                return false;
-              }
-            } else {
-              validate10.errors = [
-                {
-                  instancePath: instancePath + '/app',
-                  schemaPath: '#/properties/app/type',
-                  keyword: 'type',
-                  params: { type: 'string' },
-                },
-              ];
-              return false;
-            }
-          }
-          var valid0 = _errs2 === errors;
+  if (data && typeof data == 'object' && !Array.isArray(data)) {
+    for (const key0 in data) {
+      if (!func2.call(schema11.properties, key0)) {
+        const err0 = {
+          instancePath,
+          schemaPath: '#/additionalProperties',
+          keyword: 'additionalProperties',
+          params: { additionalProperty: key0 },
+        };
+        if (vErrors === null) {
+          vErrors = [err0];
         } else {
-          var valid0 = true;
+          vErrors.push(err0);
         }
-        if (valid0) {
-          if (data.workers !== undefined) {
-            let data1 = data.workers;
-            const _errs4 = errors;
-            if (!(typeof data1 == 'number' && !(data1 % 1) && !isNaN(data1) && isFinite(data1))) {
-              validate10.errors = [
-                {
-                  instancePath: instancePath + '/workers',
-                  schemaPath: '#/properties/workers/type',
-                  keyword: 'type',
-                  params: { type: 'integer' },
-                },
-              ];
-              return false;
-            }
-            if (errors === _errs4) {
-              if (typeof data1 == 'number' && isFinite(data1)) {
-                if (data1 > 1024 || isNaN(data1)) {
-                  validate10.errors = [
-                    {
-                      instancePath: instancePath + '/workers',
-                      schemaPath: '#/properties/workers/maximum',
-                      keyword: 'maximum',
-                      params: { comparison: '<=', limit: 1024 },
-                    },
-                  ];
-                  return false;
-                } else {
-                  if (data1 < 0 || isNaN(data1)) {
-                    validate10.errors = [
-                      {
-                        instancePath: instancePath + '/workers',
-                        schemaPath: '#/properties/workers/minimum',
-                        keyword: 'minimum',
-                        params: { comparison: '>=', limit: 0 },
-                      },
-                    ];
-                    return false;
-                  }
-                }
-              }
-            }
-            var valid0 = _errs4 === errors;
+        errors++;
+      }
+    }
+    if (data.app !== undefined) {
+      let data0 = data.app;
+      if (typeof data0 === 'string') {
+        if (!pattern0.test(data0)) {
+          const err1 = {
+            instancePath: instancePath + '/app',
+            schemaPath: '#/properties/app/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err1];
           } else {
-            var valid0 = true;
+            vErrors.push(err1);
           }
-          if (valid0) {
-            if (data.threads !== undefined) {
-              let data2 = data.threads;
-              const _errs6 = errors;
-              if (!(typeof data2 == 'number' && !(data2 % 1) && !isNaN(data2) && isFinite(data2))) {
-                validate10.errors = [
-                  {
-                    instancePath: instancePath + '/threads',
-                    schemaPath: '#/properties/threads/type',
-                    keyword: 'type',
-                    params: { type: 'integer' },
-                  },
-                ];
-                return false;
-              }
-              if (errors === _errs6) {
-                if (typeof data2 == 'number' && isFinite(data2)) {
-                  if (data2 > 1024 || isNaN(data2)) {
-                    validate10.errors = [
-                      {
-                        instancePath: instancePath + '/threads',
-                        schemaPath: '#/properties/threads/maximum',
-                        keyword: 'maximum',
-                        params: { comparison: '<=', limit: 1024 },
-                      },
-                    ];
-                    return false;
-                  } else {
-                    if (data2 < 1 || isNaN(data2)) {
-                      validate10.errors = [
-                        {
-                          instancePath: instancePath + '/threads',
-                          schemaPath: '#/properties/threads/minimum',
-                          keyword: 'minimum',
-                          params: { comparison: '>=', limit: 1 },
-                        },
-                      ];
-                      return false;
-                    }
-                  }
-                }
-              }
-              var valid0 = _errs6 === errors;
-            } else {
-              var valid0 = true;
-            }
-            if (valid0) {
-              if (data.evented !== undefined) {
-                const _errs8 = errors;
-                if (typeof data.evented !== 'boolean') {
-                  validate10.errors = [
-                    {
-                      instancePath: instancePath + '/evented',
-                      schemaPath: '#/properties/evented/type',
-                      keyword: 'type',
-                      params: { type: 'boolean' },
-                    },
-                  ];
-                  return false;
-                }
-                var valid0 = _errs8 === errors;
-              } else {
-                var valid0 = true;
-              }
-              if (valid0) {
-                if (data.http_enable !== undefined) {
-                  const _errs10 = errors;
-                  if (typeof data.http_enable !== 'boolean') {
-                    validate10.errors = [
-                      {
-                        instancePath: instancePath + '/http_enable',
-                        schemaPath: '#/properties/http_enable/type',
-                        keyword: 'type',
-                        params: { type: 'boolean' },
-                      },
-                    ];
-                    return false;
-                  }
-                  var valid0 = _errs10 === errors;
-                } else {
-                  var valid0 = true;
-                }
-                if (valid0) {
-                  if (data.http_interface !== undefined) {
-                    let data5 = data.http_interface;
-                    const _errs12 = errors;
-                    if (errors === _errs12) {
-                      if (errors === _errs12) {
-                        if (typeof data5 === 'string') {
-                          if (!pattern0.test(data5)) {
-                            validate10.errors = [
-                              {
-                                instancePath: instancePath + '/http_interface',
-                                schemaPath: '#/properties/http_interface/pattern',
-                                keyword: 'pattern',
-                                params: { pattern: '^[^\\u0000]*$' },
-                              },
-                            ];
-                            return false;
-                          } else {
-                            if (!formats0(data5)) {
-                              validate10.errors = [
-                                {
-                                  instancePath: instancePath + '/http_interface',
-                                  schemaPath: '#/properties/http_interface/format',
-                                  keyword: 'format',
-                                  params: { format: 'host' },
-                                },
-                              ];
-                              return false;
-                            }
-                          }
-                        } else {
-                          validate10.errors = [
-                            {
-                              instancePath: instancePath + '/http_interface',
-                              schemaPath: '#/properties/http_interface/type',
-                              keyword: 'type',
-                              params: { type: 'string' },
-                            },
-                          ];
-                          return false;
-                        }
-                      }
-                    }
-                    var valid0 = _errs12 === errors;
-                  } else {
-                    var valid0 = true;
-                  }
-                  if (valid0) {
-                    if (data.http_port !== undefined) {
-                      let data6 = data.http_port;
-                      const _errs14 = errors;
-                      if (!(typeof data6 == 'number' && !(data6 % 1) && !isNaN(data6) && isFinite(data6))) {
-                        validate10.errors = [
-                          {
-                            instancePath: instancePath + '/http_port',
-                            schemaPath: '#/properties/http_port/type',
-                            keyword: 'type',
-                            params: { type: 'integer' },
-                          },
-                        ];
-                        return false;
-                      }
-                      if (errors === _errs14) {
-                        if (typeof data6 == 'number' && isFinite(data6)) {
-                          if (data6 > 65535 || isNaN(data6)) {
-                            validate10.errors = [
-                              {
-                                instancePath: instancePath + '/http_port',
-                                schemaPath: '#/properties/http_port/maximum',
-                                keyword: 'maximum',
-                                params: { comparison: '<=', limit: 65535 },
-                              },
-                            ];
-                            return false;
-                          } else {
-                            if (data6 < 0 || isNaN(data6)) {
-                              validate10.errors = [
-                                {
-                                  instancePath: instancePath + '/http_port',
-                                  schemaPath: '#/properties/http_port/minimum',
-                                  keyword: 'minimum',
-                                  params: { comparison: '>=', limit: 0 },
-                                },
-                              ];
-                              return false;
-                            }
-                          }
-                        }
-                      }
-                      var valid0 = _errs14 === errors;
-                    } else {
-                      var valid0 = true;
-                    }
-                    if (valid0) {
-                      if (data.http_socket !== undefined) {
-                        let data7 = data.http_socket;
-                        const _errs16 = errors;
-                        if (errors === _errs16) {
-                          if (typeof data7 === 'string') {
-                            if (!pattern0.test(data7)) {
-                              validate10.errors = [
-                                {
-                                  instancePath: instancePath + '/http_socket',
-                                  schemaPath: '#/properties/http_socket/pattern',
-                                  keyword: 'pattern',
-                                  params: { pattern: '^[^\\u0000]*$' },
-                                },
-                              ];
-                              return false;
-                            }
-                          } else {
-                            validate10.errors = [
-                              {
-                                instancePath: instancePath + '/http_socket',
-                                schemaPath: '#/properties/http_socket/type',
-                                keyword: 'type',
-                                params: { type: 'string' },
-                              },
-                            ];
-                            return false;
-                          }
-                        }
-                        var valid0 = _errs16 === errors;
-                      } else {
-                        var valid0 = true;
-                      }
-                      if (valid0) {
-                        if (data.http_socket_mode !== undefined) {
-                          let data8 = data.http_socket_mode;
-                          const _errs18 = errors;
-                          if (errors === _errs18) {
-                            if (errors === _errs18) {
-                              if (typeof data8 === 'string') {
-                                if (!pattern0.test(data8)) {
-                                  validate10.errors = [
-                                    {
-                                      instancePath: instancePath + '/http_socket_mode',
-                                      schemaPath: '#/properties/http_socket_mode/pattern',
-                                      keyword: 'pattern',
-                                      params: { pattern: '^[^\\u0000]*$' },
-                                    },
-                                  ];
-                                  return false;
-                                } else {
-                                  if (!formats2(data8)) {
-                                    validate10.errors = [
-                                      {
-                                        instancePath: instancePath + '/http_socket_mode',
-                                        schemaPath: '#/properties/http_socket_mode/format',
-                                        keyword: 'format',
-                                        params: { format: 'mode' },
-                                      },
-                                    ];
-                                    return false;
-                                  }
-                                }
-                              } else {
-                                validate10.errors = [
-                                  {
-                                    instancePath: instancePath + '/http_socket_mode',
-                                    schemaPath: '#/properties/http_socket_mode/type',
-                                    keyword: 'type',
-                                    params: { type: 'string' },
-                                  },
-                                ];
-                                return false;
-                              }
-                            }
-                          }
-                          var valid0 = _errs18 === errors;
-                        } else {
-                          var valid0 = true;
-                        }
-                        if (valid0) {
-                          if (data.backlog !== undefined) {
-                            let data9 = data.backlog;
-                            const _errs20 = errors;
-                            if (!(typeof data9 == 'number' && !(data9 % 1) && !isNaN(data9) && isFinite(data9))) {
-                              validate10.errors = [
-                                {
-                                  instancePath: instancePath + '/backlog',
-                                  schemaPath: '#/properties/backlog/type',
-                                  keyword: 'type',
-                                  params: { type: 'integer' },
-                                },
-                              ];
-                              return false;
-                            }
-                            if (errors === _errs20) {
-                              if (typeof data9 == 'number' && isFinite(data9)) {
-                                if (data9 > 65535 || isNaN(data9)) {
-                                  validate10.errors = [
-                                    {
-                                      instancePath: instancePath + '/backlog',
-                                      schemaPath: '#/properties/backlog/maximum',
-                                      keyword: 'maximum',
-                                      params: { comparison: '<=', limit: 65535 },
-                                    },
-                                  ];
-                                  return false;
-                                } else {
-                                  if (data9 < 1 || isNaN(data9)) {
-                                    validate10.errors = [
-                                      {
-                                        instancePath: instancePath + '/backlog',
-                                        schemaPath: '#/properties/backlog/minimum',
-                                        keyword: 'minimum',
-                                        params: { comparison: '>=', limit: 1 },
-                                      },
-                                    ];
-                                    return false;
-                                  }
-                                }
-                              }
-                            }
-                            var valid0 = _errs20 === errors;
-                          } else {
-                            var valid0 = true;
-                          }
-                          if (valid0) {
-                            if (data.graceful_timeout !== undefined) {
-                              let data10 = data.graceful_timeout;
-                              const _errs22 = errors;
-                              if (errors === _errs22) {
-                                if (typeof data10 == 'number' && isFinite(data10)) {
-                                  if (data10 > 86400 || isNaN(data10)) {
-                                    validate10.errors = [
-                                      {
-                                        instancePath: instancePath + '/graceful_timeout',
-                                        schemaPath: '#/properties/graceful_timeout/maximum',
-                                        keyword: 'maximum',
-                                        params: { comparison: '<=', limit: 86400 },
-                                      },
-                                    ];
-                                    return false;
-                                  } else {
-                                    if (data10 < 0 || isNaN(data10)) {
-                                      validate10.errors = [
-                                        {
-                                          instancePath: instancePath + '/graceful_timeout',
-                                          schemaPath: '#/properties/graceful_timeout/minimum',
-                                          keyword: 'minimum',
-                                          params: { comparison: '>=', limit: 0 },
-                                        },
-                                      ];
-                                      return false;
-                                    }
-                                  }
-                                } else {
-                                  validate10.errors = [
-                                    {
-                                      instancePath: instancePath + '/graceful_timeout',
-                                      schemaPath: '#/properties/graceful_timeout/type',
-                                      keyword: 'type',
-                                      params: { type: 'number' },
-                                    },
-                                  ];
-                                  return false;
-                                }
-                              }
-                              var valid0 = _errs22 === errors;
-                            } else {
-                              var valid0 = true;
-                            }
-                            if (valid0) {
-                              if (data.boot_timeout !== undefined) {
-                                let data11 = data.boot_timeout;
-                                const _errs24 = errors;
-                                if (errors === _errs24) {
-                                  if (typeof data11 == 'number' && isFinite(data11)) {
-                                    if (data11 > 86400 || isNaN(data11)) {
-                                      validate10.errors = [
-                                        {
-                                          instancePath: instancePath + '/boot_timeout',
-                                          schemaPath: '#/properties/boot_timeout/maximum',
-                                          keyword: 'maximum',
-                                          params: { comparison: '<=', limit: 86400 },
-                                        },
-                                      ];
-                                      return false;
-                                    } else {
-                                      if (data11 < 0.01 || isNaN(data11)) {
-                                        validate10.errors = [
-                                          {
-                                            instancePath: instancePath + '/boot_timeout',
-                                            schemaPath: '#/properties/boot_timeout/minimum',
-                                            keyword: 'minimum',
-                                            params: { comparison: '>=', limit: 0.01 },
-                                          },
-                                        ];
-                                        return false;
-                                      }
-                                    }
-                                  } else {
-                                    validate10.errors = [
-                                      {
-                                        instancePath: instancePath + '/boot_timeout',
-                                        schemaPath: '#/properties/boot_timeout/type',
-                                        keyword: 'type',
-                                        params: { type: 'number' },
-                                      },
-                                    ];
-                                    return false;
-                                  }
-                                }
-                                var valid0 = _errs24 === errors;
-                              } else {
-                                var valid0 = true;
-                              }
-                              if (valid0) {
-                                if (data.keep_alive_timeout !== undefined) {
-                                  let data12 = data.keep_alive_timeout;
-                                  const _errs26 = errors;
-                                  if (errors === _errs26) {
-                                    if (typeof data12 == 'number' && isFinite(data12)) {
-                                      if (data12 > 86400 || isNaN(data12)) {
-                                        validate10.errors = [
-                                          {
-                                            instancePath: instancePath + '/keep_alive_timeout',
-                                            schemaPath: '#/properties/keep_alive_timeout/maximum',
-                                            keyword: 'maximum',
-                                            params: { comparison: '<=', limit: 86400 },
-                                          },
-                                        ];
-                                        return false;
-                                      } else {
-                                        if (data12 < 0.01 || isNaN(data12)) {
-                                          validate10.errors = [
-                                            {
-                                              instancePath: instancePath + '/keep_alive_timeout',
-                                              schemaPath: '#/properties/keep_alive_timeout/minimum',
-                                              keyword: 'minimum',
-                                              params: { comparison: '>=', limit: 0.01 },
-                                            },
-                                          ];
-                                          return false;
-                                        }
-                                      }
-                                    } else {
-                                      validate10.errors = [
-                                        {
-                                          instancePath: instancePath + '/keep_alive_timeout',
-                                          schemaPath: '#/properties/keep_alive_timeout/type',
-                                          keyword: 'type',
-                                          params: { type: 'number' },
-                                        },
-                                      ];
-                                      return false;
-                                    }
-                                  }
-                                  var valid0 = _errs26 === errors;
-                                } else {
-                                  var valid0 = true;
-                                }
-                                if (valid0) {
-                                  if (data.headers_timeout !== undefined) {
-                                    let data13 = data.headers_timeout;
-                                    const _errs28 = errors;
-                                    if (errors === _errs28) {
-                                      if (typeof data13 == 'number' && isFinite(data13)) {
-                                        if (data13 > 86400 || isNaN(data13)) {
-                                          validate10.errors = [
-                                            {
-                                              instancePath: instancePath + '/headers_timeout',
-                                              schemaPath: '#/properties/headers_timeout/maximum',
-                                              keyword: 'maximum',
-                                              params: { comparison: '<=', limit: 86400 },
-                                            },
-                                          ];
-                                          return false;
-                                        } else {
-                                          if (data13 < 0 || isNaN(data13)) {
-                                            validate10.errors = [
-                                              {
-                                                instancePath: instancePath + '/headers_timeout',
-                                                schemaPath: '#/properties/headers_timeout/minimum',
-                                                keyword: 'minimum',
-                                                params: { comparison: '>=', limit: 0 },
-                                              },
-                                            ];
-                                            return false;
-                                          }
-                                        }
-                                      } else {
-                                        validate10.errors = [
-                                          {
-                                            instancePath: instancePath + '/headers_timeout',
-                                            schemaPath: '#/properties/headers_timeout/type',
-                                            keyword: 'type',
-                                            params: { type: 'number' },
-                                          },
-                                        ];
-                                        return false;
-                                      }
-                                    }
-                                    var valid0 = _errs28 === errors;
-                                  } else {
-                                    var valid0 = true;
-                                  }
-                                  if (valid0) {
-                                    if (data.request_timeout !== undefined) {
-                                      let data14 = data.request_timeout;
-                                      const _errs30 = errors;
-                                      if (errors === _errs30) {
-                                        if (typeof data14 == 'number' && isFinite(data14)) {
-                                          if (data14 > 86400 || isNaN(data14)) {
-                                            validate10.errors = [
-                                              {
-                                                instancePath: instancePath + '/request_timeout',
-                                                schemaPath: '#/properties/request_timeout/maximum',
-                                                keyword: 'maximum',
-                                                params: { comparison: '<=', limit: 86400 },
-                                              },
-                                            ];
-                                            return false;
-                                          } else {
-                                            if (data14 < 0 || isNaN(data14)) {
-                                              validate10.errors = [
-                                                {
-                                                  instancePath: instancePath + '/request_timeout',
-                                                  schemaPath: '#/properties/request_timeout/minimum',
-                                                  keyword: 'minimum',
-                                                  params: { comparison: '>=', limit: 0 },
-                                                },
-                                              ];
-                                              return false;
-                                            }
-                                          }
-                                        } else {
-                                          validate10.errors = [
-                                            {
-                                              instancePath: instancePath + '/request_timeout',
-                                              schemaPath: '#/properties/request_timeout/type',
-                                              keyword: 'type',
-                                              params: { type: 'number' },
-                                            },
-                                          ];
-                                          return false;
-                                        }
-                                      }
-                                      var valid0 = _errs30 === errors;
-                                    } else {
-                                      var valid0 = true;
-                                    }
-                                    if (valid0) {
-                                      if (data.body_limit !== undefined) {
-                                        let data15 = data.body_limit;
-                                        const _errs32 = errors;
-                                        if (
-                                          !(
-                                            typeof data15 == 'number' &&
-                                            !(data15 % 1) &&
-                                            !isNaN(data15) &&
-                                            isFinite(data15)
-                                          )
-                                        ) {
-                                          validate10.errors = [
-                                            {
-                                              instancePath: instancePath + '/body_limit',
-                                              schemaPath: '#/properties/body_limit/type',
-                                              keyword: 'type',
-                                              params: { type: 'integer' },
-                                            },
-                                          ];
-                                          return false;
-                                        }
-                                        if (errors === _errs32) {
-                                          if (typeof data15 == 'number' && isFinite(data15)) {
-                                            if (data15 < 0 || isNaN(data15)) {
-                                              validate10.errors = [
-                                                {
-                                                  instancePath: instancePath + '/body_limit',
-                                                  schemaPath: '#/properties/body_limit/minimum',
-                                                  keyword: 'minimum',
-                                                  params: { comparison: '>=', limit: 0 },
-                                                },
-                                              ];
-                                              return false;
-                                            }
-                                          }
-                                        }
-                                        var valid0 = _errs32 === errors;
-                                      } else {
-                                        var valid0 = true;
-                                      }
-                                      if (valid0) {
-                                        if (data.limit_request !== undefined) {
-                                          let data16 = data.limit_request;
-                                          const _errs34 = errors;
-                                          if (
-                                            !(
-                                              typeof data16 == 'number' &&
-                                              !(data16 % 1) &&
-                                              !isNaN(data16) &&
-                                              isFinite(data16)
-                                            )
-                                          ) {
-                                            validate10.errors = [
-                                              {
-                                                instancePath: instancePath + '/limit_request',
-                                                schemaPath: '#/properties/limit_request/type',
-                                                keyword: 'type',
-                                                params: { type: 'integer' },
-                                              },
-                                            ];
-                                            return false;
-                                          }
-                                          if (errors === _errs34) {
-                                            if (typeof data16 == 'number' && isFinite(data16)) {
-                                              if (data16 < 0 || isNaN(data16)) {
-                                                validate10.errors = [
-                                                  {
-                                                    instancePath: instancePath + '/limit_request',
-                                                    schemaPath: '#/properties/limit_request/minimum',
-                                                    keyword: 'minimum',
-                                                    params: { comparison: '>=', limit: 0 },
-                                                  },
-                                                ];
-                                                return false;
-                                              }
-                                            }
-                                          }
-                                          var valid0 = _errs34 === errors;
-                                        } else {
-                                          var valid0 = true;
-                                        }
-                                        if (valid0) {
-                                          if (data.limit_request_jitter !== undefined) {
-                                            let data17 = data.limit_request_jitter;
-                                            const _errs36 = errors;
-                                            if (
-                                              !(
-                                                typeof data17 == 'number' &&
-                                                !(data17 % 1) &&
-                                                !isNaN(data17) &&
-                                                isFinite(data17)
-                                              )
-                                            ) {
-                                              validate10.errors = [
-                                                {
-                                                  instancePath: instancePath + '/limit_request_jitter',
-                                                  schemaPath: '#/properties/limit_request_jitter/type',
-                                                  keyword: 'type',
-                                                  params: { type: 'integer' },
-                                                },
-                                              ];
-                                              return false;
-                                            }
-                                            if (errors === _errs36) {
-                                              if (typeof data17 == 'number' && isFinite(data17)) {
-                                                if (data17 > 1000 || isNaN(data17)) {
-                                                  validate10.errors = [
-                                                    {
-                                                      instancePath: instancePath + '/limit_request_jitter',
-                                                      schemaPath: '#/properties/limit_request_jitter/maximum',
-                                                      keyword: 'maximum',
-                                                      params: { comparison: '<=', limit: 1000 },
-                                                    },
-                                                  ];
-                                                  return false;
-                                                } else {
-                                                  if (data17 < 0 || isNaN(data17)) {
-                                                    validate10.errors = [
-                                                      {
-                                                        instancePath: instancePath + '/limit_request_jitter',
-                                                        schemaPath: '#/properties/limit_request_jitter/minimum',
-                                                        keyword: 'minimum',
-                                                        params: { comparison: '>=', limit: 0 },
-                                                      },
-                                                    ];
-                                                    return false;
-                                                  }
-                                                }
-                                              }
-                                            }
-                                            var valid0 = _errs36 === errors;
-                                          } else {
-                                            var valid0 = true;
-                                          }
-                                          if (valid0) {
-                                            if (data.limit_memory_soft !== undefined) {
-                                              let data18 = data.limit_memory_soft;
-                                              const _errs38 = errors;
-                                              if (
-                                                !(
-                                                  typeof data18 == 'number' &&
-                                                  !(data18 % 1) &&
-                                                  !isNaN(data18) &&
-                                                  isFinite(data18)
-                                                )
-                                              ) {
-                                                validate10.errors = [
-                                                  {
-                                                    instancePath: instancePath + '/limit_memory_soft',
-                                                    schemaPath: '#/properties/limit_memory_soft/type',
-                                                    keyword: 'type',
-                                                    params: { type: 'integer' },
-                                                  },
-                                                ];
-                                                return false;
-                                              }
-                                              if (errors === _errs38) {
-                                                if (typeof data18 == 'number' && isFinite(data18)) {
-                                                  if (data18 < 0 || isNaN(data18)) {
-                                                    validate10.errors = [
-                                                      {
-                                                        instancePath: instancePath + '/limit_memory_soft',
-                                                        schemaPath: '#/properties/limit_memory_soft/minimum',
-                                                        keyword: 'minimum',
-                                                        params: { comparison: '>=', limit: 0 },
-                                                      },
-                                                    ];
-                                                    return false;
-                                                  }
-                                                }
-                                              }
-                                              var valid0 = _errs38 === errors;
-                                            } else {
-                                              var valid0 = true;
-                                            }
-                                            if (valid0) {
-                                              if (data.limit_memory_hard !== undefined) {
-                                                let data19 = data.limit_memory_hard;
-                                                const _errs40 = errors;
-                                                if (
-                                                  !(
-                                                    typeof data19 == 'number' &&
-                                                    !(data19 % 1) &&
-                                                    !isNaN(data19) &&
-                                                    isFinite(data19)
-                                                  )
-                                                ) {
-                                                  validate10.errors = [
-                                                    {
-                                                      instancePath: instancePath + '/limit_memory_hard',
-                                                      schemaPath: '#/properties/limit_memory_hard/type',
-                                                      keyword: 'type',
-                                                      params: { type: 'integer' },
-                                                    },
-                                                  ];
-                                                  return false;
-                                                }
-                                                if (errors === _errs40) {
-                                                  if (typeof data19 == 'number' && isFinite(data19)) {
-                                                    if (data19 < 0 || isNaN(data19)) {
-                                                      validate10.errors = [
-                                                        {
-                                                          instancePath: instancePath + '/limit_memory_hard',
-                                                          schemaPath: '#/properties/limit_memory_hard/minimum',
-                                                          keyword: 'minimum',
-                                                          params: { comparison: '>=', limit: 0 },
-                                                        },
-                                                      ];
-                                                      return false;
-                                                    }
-                                                  }
-                                                }
-                                                var valid0 = _errs40 === errors;
-                                              } else {
-                                                var valid0 = true;
-                                              }
-                                              if (valid0) {
-                                                if (data.limit_memory_soft_evented !== undefined) {
-                                                  let data20 = data.limit_memory_soft_evented;
-                                                  const _errs42 = errors;
-                                                  if (
-                                                    !(
-                                                      typeof data20 == 'number' &&
-                                                      !(data20 % 1) &&
-                                                      !isNaN(data20) &&
-                                                      isFinite(data20)
-                                                    )
-                                                  ) {
-                                                    validate10.errors = [
-                                                      {
-                                                        instancePath: instancePath + '/limit_memory_soft_evented',
-                                                        schemaPath: '#/properties/limit_memory_soft_evented/type',
-                                                        keyword: 'type',
-                                                        params: { type: 'integer' },
-                                                      },
-                                                    ];
-                                                    return false;
-                                                  }
-                                                  if (errors === _errs42) {
-                                                    if (typeof data20 == 'number' && isFinite(data20)) {
-                                                      if (data20 < 0 || isNaN(data20)) {
-                                                        validate10.errors = [
-                                                          {
-                                                            instancePath: instancePath + '/limit_memory_soft_evented',
-                                                            schemaPath:
-                                                              '#/properties/limit_memory_soft_evented/minimum',
-                                                            keyword: 'minimum',
-                                                            params: { comparison: '>=', limit: 0 },
-                                                          },
-                                                        ];
-                                                        return false;
-                                                      }
-                                                    }
-                                                  }
-                                                  var valid0 = _errs42 === errors;
-                                                } else {
-                                                  var valid0 = true;
-                                                }
-                                                if (valid0) {
-                                                  if (data.limit_memory_hard_evented !== undefined) {
-                                                    let data21 = data.limit_memory_hard_evented;
-                                                    const _errs44 = errors;
-                                                    if (
-                                                      !(
-                                                        typeof data21 == 'number' &&
-                                                        !(data21 % 1) &&
-                                                        !isNaN(data21) &&
-                                                        isFinite(data21)
-                                                      )
-                                                    ) {
-                                                      validate10.errors = [
-                                                        {
-                                                          instancePath: instancePath + '/limit_memory_hard_evented',
-                                                          schemaPath: '#/properties/limit_memory_hard_evented/type',
-                                                          keyword: 'type',
-                                                          params: { type: 'integer' },
-                                                        },
-                                                      ];
-                                                      return false;
-                                                    }
-                                                    if (errors === _errs44) {
-                                                      if (typeof data21 == 'number' && isFinite(data21)) {
-                                                        if (data21 < 0 || isNaN(data21)) {
-                                                          validate10.errors = [
-                                                            {
-                                                              instancePath: instancePath + '/limit_memory_hard_evented',
-                                                              schemaPath:
-                                                                '#/properties/limit_memory_hard_evented/minimum',
-                                                              keyword: 'minimum',
-                                                              params: { comparison: '>=', limit: 0 },
-                                                            },
-                                                          ];
-                                                          return false;
-                                                        }
-                                                      }
-                                                    }
-                                                    var valid0 = _errs44 === errors;
-                                                  } else {
-                                                    var valid0 = true;
-                                                  }
-                                                  if (valid0) {
-                                                    if (data.limit_time_worker !== undefined) {
-                                                      let data22 = data.limit_time_worker;
-                                                      const _errs46 = errors;
-                                                      if (errors === _errs46) {
-                                                        if (typeof data22 == 'number' && isFinite(data22)) {
-                                                          if (data22 < 0 || isNaN(data22)) {
-                                                            validate10.errors = [
-                                                              {
-                                                                instancePath: instancePath + '/limit_time_worker',
-                                                                schemaPath: '#/properties/limit_time_worker/minimum',
-                                                                keyword: 'minimum',
-                                                                params: { comparison: '>=', limit: 0 },
-                                                              },
-                                                            ];
-                                                            return false;
-                                                          }
-                                                        } else {
-                                                          validate10.errors = [
-                                                            {
-                                                              instancePath: instancePath + '/limit_time_worker',
-                                                              schemaPath: '#/properties/limit_time_worker/type',
-                                                              keyword: 'type',
-                                                              params: { type: 'number' },
-                                                            },
-                                                          ];
-                                                          return false;
-                                                        }
-                                                      }
-                                                      var valid0 = _errs46 === errors;
-                                                    } else {
-                                                      var valid0 = true;
-                                                    }
-                                                    if (valid0) {
-                                                      if (data.limit_time_cpu !== undefined) {
-                                                        let data23 = data.limit_time_cpu;
-                                                        const _errs48 = errors;
-                                                        if (errors === _errs48) {
-                                                          if (typeof data23 == 'number' && isFinite(data23)) {
-                                                            if (data23 > 86400 || isNaN(data23)) {
-                                                              validate10.errors = [
-                                                                {
-                                                                  instancePath: instancePath + '/limit_time_cpu',
-                                                                  schemaPath: '#/properties/limit_time_cpu/maximum',
-                                                                  keyword: 'maximum',
-                                                                  params: { comparison: '<=', limit: 86400 },
-                                                                },
-                                                              ];
-                                                              return false;
-                                                            } else {
-                                                              if (data23 < 0 || isNaN(data23)) {
-                                                                validate10.errors = [
-                                                                  {
-                                                                    instancePath: instancePath + '/limit_time_cpu',
-                                                                    schemaPath: '#/properties/limit_time_cpu/minimum',
-                                                                    keyword: 'minimum',
-                                                                    params: { comparison: '>=', limit: 0 },
-                                                                  },
-                                                                ];
-                                                                return false;
-                                                              }
-                                                            }
-                                                          } else {
-                                                            validate10.errors = [
-                                                              {
-                                                                instancePath: instancePath + '/limit_time_cpu',
-                                                                schemaPath: '#/properties/limit_time_cpu/type',
-                                                                keyword: 'type',
-                                                                params: { type: 'number' },
-                                                              },
-                                                            ];
-                                                            return false;
-                                                          }
-                                                        }
-                                                        var valid0 = _errs48 === errors;
-                                                      } else {
-                                                        var valid0 = true;
-                                                      }
-                                                      if (valid0) {
-                                                        if (data.limit_time_real !== undefined) {
-                                                          let data24 = data.limit_time_real;
-                                                          const _errs50 = errors;
-                                                          if (errors === _errs50) {
-                                                            if (typeof data24 == 'number' && isFinite(data24)) {
-                                                              if (data24 > 86400 || isNaN(data24)) {
-                                                                validate10.errors = [
-                                                                  {
-                                                                    instancePath: instancePath + '/limit_time_real',
-                                                                    schemaPath: '#/properties/limit_time_real/maximum',
-                                                                    keyword: 'maximum',
-                                                                    params: { comparison: '<=', limit: 86400 },
-                                                                  },
-                                                                ];
-                                                                return false;
-                                                              } else {
-                                                                if (data24 < 0 || isNaN(data24)) {
-                                                                  validate10.errors = [
-                                                                    {
-                                                                      instancePath: instancePath + '/limit_time_real',
-                                                                      schemaPath:
-                                                                        '#/properties/limit_time_real/minimum',
-                                                                      keyword: 'minimum',
-                                                                      params: { comparison: '>=', limit: 0 },
-                                                                    },
-                                                                  ];
-                                                                  return false;
-                                                                }
-                                                              }
-                                                            } else {
-                                                              validate10.errors = [
-                                                                {
-                                                                  instancePath: instancePath + '/limit_time_real',
-                                                                  schemaPath: '#/properties/limit_time_real/type',
-                                                                  keyword: 'type',
-                                                                  params: { type: 'number' },
-                                                                },
-                                                              ];
-                                                              return false;
-                                                            }
-                                                          }
-                                                          var valid0 = _errs50 === errors;
-                                                        } else {
-                                                          var valid0 = true;
-                                                        }
-                                                        if (valid0) {
-                                                          if (data.limit_time_real_cron !== undefined) {
-                                                            let data25 = data.limit_time_real_cron;
-                                                            const _errs52 = errors;
-                                                            if (errors === _errs52) {
-                                                              if (typeof data25 == 'number' && isFinite(data25)) {
-                                                                if (data25 > 86400 || isNaN(data25)) {
-                                                                  validate10.errors = [
-                                                                    {
-                                                                      instancePath:
-                                                                        instancePath + '/limit_time_real_cron',
-                                                                      schemaPath:
-                                                                        '#/properties/limit_time_real_cron/maximum',
-                                                                      keyword: 'maximum',
-                                                                      params: { comparison: '<=', limit: 86400 },
-                                                                    },
-                                                                  ];
-                                                                  return false;
-                                                                } else {
-                                                                  if (data25 < -1 || isNaN(data25)) {
-                                                                    validate10.errors = [
-                                                                      {
-                                                                        instancePath:
-                                                                          instancePath + '/limit_time_real_cron',
-                                                                        schemaPath:
-                                                                          '#/properties/limit_time_real_cron/minimum',
-                                                                        keyword: 'minimum',
-                                                                        params: { comparison: '>=', limit: -1 },
-                                                                      },
-                                                                    ];
-                                                                    return false;
-                                                                  }
-                                                                }
-                                                              } else {
-                                                                validate10.errors = [
-                                                                  {
-                                                                    instancePath:
-                                                                      instancePath + '/limit_time_real_cron',
-                                                                    schemaPath:
-                                                                      '#/properties/limit_time_real_cron/type',
-                                                                    keyword: 'type',
-                                                                    params: { type: 'number' },
-                                                                  },
-                                                                ];
-                                                                return false;
-                                                              }
-                                                            }
-                                                            var valid0 = _errs52 === errors;
-                                                          } else {
-                                                            var valid0 = true;
-                                                          }
-                                                          if (valid0) {
-                                                            if (data.max_inflight !== undefined) {
-                                                              let data26 = data.max_inflight;
-                                                              const _errs54 = errors;
-                                                              if (
-                                                                !(
-                                                                  typeof data26 == 'number' &&
-                                                                  !(data26 % 1) &&
-                                                                  !isNaN(data26) &&
-                                                                  isFinite(data26)
-                                                                )
-                                                              ) {
-                                                                validate10.errors = [
-                                                                  {
-                                                                    instancePath: instancePath + '/max_inflight',
-                                                                    schemaPath: '#/properties/max_inflight/type',
-                                                                    keyword: 'type',
-                                                                    params: { type: 'integer' },
-                                                                  },
-                                                                ];
-                                                                return false;
-                                                              }
-                                                              if (errors === _errs54) {
-                                                                if (typeof data26 == 'number' && isFinite(data26)) {
-                                                                  if (data26 < 0 || isNaN(data26)) {
-                                                                    validate10.errors = [
-                                                                      {
-                                                                        instancePath: instancePath + '/max_inflight',
-                                                                        schemaPath: '#/properties/max_inflight/minimum',
-                                                                        keyword: 'minimum',
-                                                                        params: { comparison: '>=', limit: 0 },
-                                                                      },
-                                                                    ];
-                                                                    return false;
-                                                                  }
-                                                                }
-                                                              }
-                                                              var valid0 = _errs54 === errors;
-                                                            } else {
-                                                              var valid0 = true;
-                                                            }
-                                                            if (valid0) {
-                                                              if (data.max_queue !== undefined) {
-                                                                let data27 = data.max_queue;
-                                                                const _errs56 = errors;
-                                                                if (
-                                                                  !(
-                                                                    typeof data27 == 'number' &&
-                                                                    !(data27 % 1) &&
-                                                                    !isNaN(data27) &&
-                                                                    isFinite(data27)
-                                                                  )
-                                                                ) {
-                                                                  validate10.errors = [
-                                                                    {
-                                                                      instancePath: instancePath + '/max_queue',
-                                                                      schemaPath: '#/properties/max_queue/type',
-                                                                      keyword: 'type',
-                                                                      params: { type: 'integer' },
-                                                                    },
-                                                                  ];
-                                                                  return false;
-                                                                }
-                                                                if (errors === _errs56) {
-                                                                  if (typeof data27 == 'number' && isFinite(data27)) {
-                                                                    if (data27 < 0 || isNaN(data27)) {
-                                                                      validate10.errors = [
-                                                                        {
-                                                                          instancePath: instancePath + '/max_queue',
-                                                                          schemaPath: '#/properties/max_queue/minimum',
-                                                                          keyword: 'minimum',
-                                                                          params: { comparison: '>=', limit: 0 },
-                                                                        },
-                                                                      ];
-                                                                      return false;
-                                                                    }
-                                                                  }
-                                                                }
-                                                                var valid0 = _errs56 === errors;
-                                                              } else {
-                                                                var valid0 = true;
-                                                              }
-                                                              if (valid0) {
-                                                                if (data.max_queue_age !== undefined) {
-                                                                  let data28 = data.max_queue_age;
-                                                                  const _errs58 = errors;
-                                                                  if (errors === _errs58) {
-                                                                    if (typeof data28 == 'number' && isFinite(data28)) {
-                                                                      if (data28 > 86400 || isNaN(data28)) {
-                                                                        validate10.errors = [
-                                                                          {
-                                                                            instancePath:
-                                                                              instancePath + '/max_queue_age',
-                                                                            schemaPath:
-                                                                              '#/properties/max_queue_age/maximum',
-                                                                            keyword: 'maximum',
-                                                                            params: { comparison: '<=', limit: 86400 },
-                                                                          },
-                                                                        ];
-                                                                        return false;
-                                                                      } else {
-                                                                        if (data28 < 0 || isNaN(data28)) {
-                                                                          validate10.errors = [
-                                                                            {
-                                                                              instancePath:
-                                                                                instancePath + '/max_queue_age',
-                                                                              schemaPath:
-                                                                                '#/properties/max_queue_age/minimum',
-                                                                              keyword: 'minimum',
-                                                                              params: { comparison: '>=', limit: 0 },
-                                                                            },
-                                                                          ];
-                                                                          return false;
-                                                                        }
-                                                                      }
-                                                                    } else {
-                                                                      validate10.errors = [
-                                                                        {
-                                                                          instancePath: instancePath + '/max_queue_age',
-                                                                          schemaPath: '#/properties/max_queue_age/type',
-                                                                          keyword: 'type',
-                                                                          params: { type: 'number' },
-                                                                        },
-                                                                      ];
-                                                                      return false;
-                                                                    }
-                                                                  }
-                                                                  var valid0 = _errs58 === errors;
-                                                                } else {
-                                                                  var valid0 = true;
-                                                                }
-                                                                if (valid0) {
-                                                                  if (data.poison_threshold !== undefined) {
-                                                                    let data29 = data.poison_threshold;
-                                                                    const _errs60 = errors;
-                                                                    if (
-                                                                      !(
-                                                                        typeof data29 == 'number' &&
-                                                                        !(data29 % 1) &&
-                                                                        !isNaN(data29) &&
-                                                                        isFinite(data29)
-                                                                      )
-                                                                    ) {
-                                                                      validate10.errors = [
-                                                                        {
-                                                                          instancePath:
-                                                                            instancePath + '/poison_threshold',
-                                                                          schemaPath:
-                                                                            '#/properties/poison_threshold/type',
-                                                                          keyword: 'type',
-                                                                          params: { type: 'integer' },
-                                                                        },
-                                                                      ];
-                                                                      return false;
-                                                                    }
-                                                                    if (errors === _errs60) {
-                                                                      if (
-                                                                        typeof data29 == 'number' &&
-                                                                        isFinite(data29)
-                                                                      ) {
-                                                                        if (data29 < 0 || isNaN(data29)) {
-                                                                          validate10.errors = [
-                                                                            {
-                                                                              instancePath:
-                                                                                instancePath + '/poison_threshold',
-                                                                              schemaPath:
-                                                                                '#/properties/poison_threshold/minimum',
-                                                                              keyword: 'minimum',
-                                                                              params: { comparison: '>=', limit: 0 },
-                                                                            },
-                                                                          ];
-                                                                          return false;
-                                                                        }
-                                                                      }
-                                                                    }
-                                                                    var valid0 = _errs60 === errors;
-                                                                  } else {
-                                                                    var valid0 = true;
-                                                                  }
-                                                                  if (valid0) {
-                                                                    if (data.crash_loop_limit !== undefined) {
-                                                                      let data30 = data.crash_loop_limit;
-                                                                      const _errs62 = errors;
-                                                                      if (
-                                                                        !(
-                                                                          typeof data30 == 'number' &&
-                                                                          !(data30 % 1) &&
-                                                                          !isNaN(data30) &&
-                                                                          isFinite(data30)
-                                                                        )
-                                                                      ) {
-                                                                        validate10.errors = [
-                                                                          {
-                                                                            instancePath:
-                                                                              instancePath + '/crash_loop_limit',
-                                                                            schemaPath:
-                                                                              '#/properties/crash_loop_limit/type',
-                                                                            keyword: 'type',
-                                                                            params: { type: 'integer' },
-                                                                          },
-                                                                        ];
-                                                                        return false;
-                                                                      }
-                                                                      if (errors === _errs62) {
-                                                                        if (
-                                                                          typeof data30 == 'number' &&
-                                                                          isFinite(data30)
-                                                                        ) {
-                                                                          if (data30 < 0 || isNaN(data30)) {
-                                                                            validate10.errors = [
-                                                                              {
-                                                                                instancePath:
-                                                                                  instancePath + '/crash_loop_limit',
-                                                                                schemaPath:
-                                                                                  '#/properties/crash_loop_limit/minimum',
-                                                                                keyword: 'minimum',
-                                                                                params: { comparison: '>=', limit: 0 },
-                                                                              },
-                                                                            ];
-                                                                            return false;
-                                                                          }
-                                                                        }
-                                                                      }
-                                                                      var valid0 = _errs62 === errors;
-                                                                    } else {
-                                                                      var valid0 = true;
-                                                                    }
-                                                                    if (valid0) {
-                                                                      if (data.exit_on_crash_loop !== undefined) {
-                                                                        const _errs64 = errors;
-                                                                        if (
-                                                                          typeof data.exit_on_crash_loop !== 'boolean'
-                                                                        ) {
-                                                                          validate10.errors = [
-                                                                            {
-                                                                              instancePath:
-                                                                                instancePath + '/exit_on_crash_loop',
-                                                                              schemaPath:
-                                                                                '#/properties/exit_on_crash_loop/type',
-                                                                              keyword: 'type',
-                                                                              params: { type: 'boolean' },
-                                                                            },
-                                                                          ];
-                                                                          return false;
-                                                                        }
-                                                                        var valid0 = _errs64 === errors;
-                                                                      } else {
-                                                                        var valid0 = true;
-                                                                      }
-                                                                      if (valid0) {
-                                                                        if (data.proxy_mode !== undefined) {
-                                                                          const _errs66 = errors;
-                                                                          if (typeof data.proxy_mode !== 'boolean') {
-                                                                            validate10.errors = [
-                                                                              {
-                                                                                instancePath:
-                                                                                  instancePath + '/proxy_mode',
-                                                                                schemaPath:
-                                                                                  '#/properties/proxy_mode/type',
-                                                                                keyword: 'type',
-                                                                                params: { type: 'boolean' },
-                                                                              },
-                                                                            ];
-                                                                            return false;
-                                                                          }
-                                                                          var valid0 = _errs66 === errors;
-                                                                        } else {
-                                                                          var valid0 = true;
-                                                                        }
-                                                                        if (valid0) {
-                                                                          if (data.proxy_trust !== undefined) {
-                                                                            let data33 = data.proxy_trust;
-                                                                            const _errs68 = errors;
-                                                                            if (errors === _errs68) {
-                                                                              if (Array.isArray(data33)) {
-                                                                                var valid1 = true;
-                                                                                const len0 = data33.length;
-                                                                                for (let i0 = 0; i0 < len0; i0++) {
-                                                                                  let data34 = data33[i0];
-                                                                                  const _errs70 = errors;
-                                                                                  if (errors === _errs70) {
-                                                                                    if (errors === _errs70) {
-                                                                                      if (typeof data34 === 'string') {
-                                                                                        if (!pattern0.test(data34)) {
-                                                                                          validate10.errors = [
-                                                                                            {
-                                                                                              instancePath:
-                                                                                                instancePath +
-                                                                                                '/proxy_trust/' +
-                                                                                                i0,
-                                                                                              schemaPath:
-                                                                                                '#/properties/proxy_trust/items/pattern',
-                                                                                              keyword: 'pattern',
-                                                                                              params: {
-                                                                                                pattern:
-                                                                                                  '^[^\\u0000]*$',
-                                                                                              },
-                                                                                            },
-                                                                                          ];
-                                                                                          return false;
-                                                                                        } else {
-                                                                                          if (!formats4(data34)) {
-                                                                                            validate10.errors = [
-                                                                                              {
-                                                                                                instancePath:
-                                                                                                  instancePath +
-                                                                                                  '/proxy_trust/' +
-                                                                                                  i0,
-                                                                                                schemaPath:
-                                                                                                  '#/properties/proxy_trust/items/format',
-                                                                                                keyword: 'format',
-                                                                                                params: {
-                                                                                                  format: 'trust',
-                                                                                                },
-                                                                                              },
-                                                                                            ];
-                                                                                            return false;
-                                                                                          }
-                                                                                        }
-                                                                                      } else {
-                                                                                        validate10.errors = [
-                                                                                          {
-                                                                                            instancePath:
-                                                                                              instancePath +
-                                                                                              '/proxy_trust/' +
-                                                                                              i0,
-                                                                                            schemaPath:
-                                                                                              '#/properties/proxy_trust/items/type',
-                                                                                            keyword: 'type',
-                                                                                            params: { type: 'string' },
-                                                                                          },
-                                                                                        ];
-                                                                                        return false;
-                                                                                      }
-                                                                                    }
-                                                                                  }
-                                                                                  var valid1 = _errs70 === errors;
-                                                                                  if (!valid1) {
-                                                                                    break;
-                                                                                  }
-                                                                                }
-                                                                              } else {
-                                                                                validate10.errors = [
-                                                                                  {
-                                                                                    instancePath:
-                                                                                      instancePath + '/proxy_trust',
-                                                                                    schemaPath:
-                                                                                      '#/properties/proxy_trust/type',
-                                                                                    keyword: 'type',
-                                                                                    params: { type: 'array' },
-                                                                                  },
-                                                                                ];
-                                                                                return false;
-                                                                              }
-                                                                            }
-                                                                            var valid0 = _errs68 === errors;
-                                                                          } else {
-                                                                            var valid0 = true;
-                                                                          }
-                                                                          if (valid0) {
-                                                                            if (data.logfile !== undefined) {
-                                                                              let data35 = data.logfile;
-                                                                              const _errs72 = errors;
-                                                                              if (errors === _errs72) {
-                                                                                if (typeof data35 === 'string') {
-                                                                                  if (!pattern0.test(data35)) {
-                                                                                    validate10.errors = [
-                                                                                      {
-                                                                                        instancePath:
-                                                                                          instancePath + '/logfile',
-                                                                                        schemaPath:
-                                                                                          '#/properties/logfile/pattern',
-                                                                                        keyword: 'pattern',
-                                                                                        params: {
-                                                                                          pattern: '^[^\\u0000]*$',
-                                                                                        },
-                                                                                      },
-                                                                                    ];
-                                                                                    return false;
-                                                                                  }
-                                                                                } else {
-                                                                                  validate10.errors = [
-                                                                                    {
-                                                                                      instancePath:
-                                                                                        instancePath + '/logfile',
-                                                                                      schemaPath:
-                                                                                        '#/properties/logfile/type',
-                                                                                      keyword: 'type',
-                                                                                      params: { type: 'string' },
-                                                                                    },
-                                                                                  ];
-                                                                                  return false;
-                                                                                }
-                                                                              }
-                                                                              var valid0 = _errs72 === errors;
-                                                                            } else {
-                                                                              var valid0 = true;
-                                                                            }
-                                                                            if (valid0) {
-                                                                              if (data.log_level !== undefined) {
-                                                                                let data36 = data.log_level;
-                                                                                const _errs74 = errors;
-                                                                                if (typeof data36 !== 'string') {
-                                                                                  validate10.errors = [
-                                                                                    {
-                                                                                      instancePath:
-                                                                                        instancePath + '/log_level',
-                                                                                      schemaPath:
-                                                                                        '#/properties/log_level/type',
-                                                                                      keyword: 'type',
-                                                                                      params: { type: 'string' },
-                                                                                    },
-                                                                                  ];
-                                                                                  return false;
-                                                                                }
-                                                                                if (
-                                                                                  !(
-                                                                                    data36 === 'fatal' ||
-                                                                                    data36 === 'error' ||
-                                                                                    data36 === 'warn' ||
-                                                                                    data36 === 'info' ||
-                                                                                    data36 === 'debug' ||
-                                                                                    data36 === 'trace' ||
-                                                                                    data36 === 'silent'
-                                                                                  )
-                                                                                ) {
-                                                                                  validate10.errors = [
-                                                                                    {
-                                                                                      instancePath:
-                                                                                        instancePath + '/log_level',
-                                                                                      schemaPath:
-                                                                                        '#/properties/log_level/enum',
-                                                                                      keyword: 'enum',
-                                                                                      params: {
-                                                                                        allowedValues:
-                                                                                          schema11.properties.log_level
-                                                                                            .enum,
-                                                                                      },
-                                                                                    },
-                                                                                  ];
-                                                                                  return false;
-                                                                                }
-                                                                                var valid0 = _errs74 === errors;
-                                                                              } else {
-                                                                                var valid0 = true;
-                                                                              }
-                                                                              if (valid0) {
-                                                                                if (data.log_format !== undefined) {
-                                                                                  let data37 = data.log_format;
-                                                                                  const _errs76 = errors;
-                                                                                  if (typeof data37 !== 'string') {
-                                                                                    validate10.errors = [
-                                                                                      {
-                                                                                        instancePath:
-                                                                                          instancePath + '/log_format',
-                                                                                        schemaPath:
-                                                                                          '#/properties/log_format/type',
-                                                                                        keyword: 'type',
-                                                                                        params: { type: 'string' },
-                                                                                      },
-                                                                                    ];
-                                                                                    return false;
-                                                                                  }
-                                                                                  if (
-                                                                                    !(
-                                                                                      data37 === 'text' ||
-                                                                                      data37 === 'json'
-                                                                                    )
-                                                                                  ) {
-                                                                                    validate10.errors = [
-                                                                                      {
-                                                                                        instancePath:
-                                                                                          instancePath + '/log_format',
-                                                                                        schemaPath:
-                                                                                          '#/properties/log_format/enum',
-                                                                                        keyword: 'enum',
-                                                                                        params: {
-                                                                                          allowedValues:
-                                                                                            schema11.properties
-                                                                                              .log_format.enum,
-                                                                                        },
-                                                                                      },
-                                                                                    ];
-                                                                                    return false;
-                                                                                  }
-                                                                                  var valid0 = _errs76 === errors;
-                                                                                } else {
-                                                                                  var valid0 = true;
-                                                                                }
-                                                                                if (valid0) {
-                                                                                  if (data.access_log !== undefined) {
-                                                                                    const _errs78 = errors;
-                                                                                    if (
-                                                                                      typeof data.access_log !==
-                                                                                      'boolean'
-                                                                                    ) {
-                                                                                      validate10.errors = [
-                                                                                        {
-                                                                                          instancePath:
-                                                                                            instancePath +
-                                                                                            '/access_log',
-                                                                                          schemaPath:
-                                                                                            '#/properties/access_log/type',
-                                                                                          keyword: 'type',
-                                                                                          params: { type: 'boolean' },
-                                                                                        },
-                                                                                      ];
-                                                                                      return false;
-                                                                                    }
-                                                                                    var valid0 = _errs78 === errors;
-                                                                                  } else {
-                                                                                    var valid0 = true;
-                                                                                  }
-                                                                                  if (valid0) {
-                                                                                    if (data.pidfile !== undefined) {
-                                                                                      let data39 = data.pidfile;
-                                                                                      const _errs80 = errors;
-                                                                                      if (errors === _errs80) {
-                                                                                        if (
-                                                                                          typeof data39 === 'string'
-                                                                                        ) {
-                                                                                          if (!pattern0.test(data39)) {
-                                                                                            validate10.errors = [
-                                                                                              {
-                                                                                                instancePath:
-                                                                                                  instancePath +
-                                                                                                  '/pidfile',
-                                                                                                schemaPath:
-                                                                                                  '#/properties/pidfile/pattern',
-                                                                                                keyword: 'pattern',
-                                                                                                params: {
-                                                                                                  pattern:
-                                                                                                    '^[^\\u0000]*$',
-                                                                                                },
-                                                                                              },
-                                                                                            ];
-                                                                                            return false;
-                                                                                          }
-                                                                                        } else {
-                                                                                          validate10.errors = [
-                                                                                            {
-                                                                                              instancePath:
-                                                                                                instancePath +
-                                                                                                '/pidfile',
-                                                                                              schemaPath:
-                                                                                                '#/properties/pidfile/type',
-                                                                                              keyword: 'type',
-                                                                                              params: {
-                                                                                                type: 'string',
-                                                                                              },
-                                                                                            },
-                                                                                          ];
-                                                                                          return false;
-                                                                                        }
-                                                                                      }
-                                                                                      var valid0 = _errs80 === errors;
-                                                                                    } else {
-                                                                                      var valid0 = true;
-                                                                                    }
-                                                                                    if (valid0) {
-                                                                                      if (data.user !== undefined) {
-                                                                                        let data40 = data.user;
-                                                                                        const _errs82 = errors;
-                                                                                        if (errors === _errs82) {
-                                                                                          if (
-                                                                                            typeof data40 === 'string'
-                                                                                          ) {
-                                                                                            if (
-                                                                                              !pattern0.test(data40)
-                                                                                            ) {
-                                                                                              validate10.errors = [
-                                                                                                {
-                                                                                                  instancePath:
-                                                                                                    instancePath +
-                                                                                                    '/user',
-                                                                                                  schemaPath:
-                                                                                                    '#/properties/user/pattern',
-                                                                                                  keyword: 'pattern',
-                                                                                                  params: {
-                                                                                                    pattern:
-                                                                                                      '^[^\\u0000]*$',
-                                                                                                  },
-                                                                                                },
-                                                                                              ];
-                                                                                              return false;
-                                                                                            }
-                                                                                          } else {
-                                                                                            validate10.errors = [
-                                                                                              {
-                                                                                                instancePath:
-                                                                                                  instancePath +
-                                                                                                  '/user',
-                                                                                                schemaPath:
-                                                                                                  '#/properties/user/type',
-                                                                                                keyword: 'type',
-                                                                                                params: {
-                                                                                                  type: 'string',
-                                                                                                },
-                                                                                              },
-                                                                                            ];
-                                                                                            return false;
-                                                                                          }
-                                                                                        }
-                                                                                        var valid0 = _errs82 === errors;
-                                                                                      } else {
-                                                                                        var valid0 = true;
-                                                                                      }
-                                                                                      if (valid0) {
-                                                                                        if (data.group !== undefined) {
-                                                                                          let data41 = data.group;
-                                                                                          const _errs84 = errors;
-                                                                                          if (errors === _errs84) {
-                                                                                            if (
-                                                                                              typeof data41 === 'string'
-                                                                                            ) {
-                                                                                              if (
-                                                                                                !pattern0.test(data41)
-                                                                                              ) {
-                                                                                                validate10.errors = [
-                                                                                                  {
-                                                                                                    instancePath:
-                                                                                                      instancePath +
-                                                                                                      '/group',
-                                                                                                    schemaPath:
-                                                                                                      '#/properties/group/pattern',
-                                                                                                    keyword: 'pattern',
-                                                                                                    params: {
-                                                                                                      pattern:
-                                                                                                        '^[^\\u0000]*$',
-                                                                                                    },
-                                                                                                  },
-                                                                                                ];
-                                                                                                return false;
-                                                                                              }
-                                                                                            } else {
-                                                                                              validate10.errors = [
-                                                                                                {
-                                                                                                  instancePath:
-                                                                                                    instancePath +
-                                                                                                    '/group',
-                                                                                                  schemaPath:
-                                                                                                    '#/properties/group/type',
-                                                                                                  keyword: 'type',
-                                                                                                  params: {
-                                                                                                    type: 'string',
-                                                                                                  },
-                                                                                                },
-                                                                                              ];
-                                                                                              return false;
-                                                                                            }
-                                                                                          }
-                                                                                          var valid0 =
-                                                                                            _errs84 === errors;
-                                                                                        } else {
-                                                                                          var valid0 = true;
-                                                                                        }
-                                                                                        if (valid0) {
-                                                                                          if (
-                                                                                            data.stop_after_init !==
-                                                                                            undefined
-                                                                                          ) {
-                                                                                            const _errs86 = errors;
-                                                                                            if (
-                                                                                              typeof data.stop_after_init !==
-                                                                                              'boolean'
-                                                                                            ) {
-                                                                                              validate10.errors = [
-                                                                                                {
-                                                                                                  instancePath:
-                                                                                                    instancePath +
-                                                                                                    '/stop_after_init',
-                                                                                                  schemaPath:
-                                                                                                    '#/properties/stop_after_init/type',
-                                                                                                  keyword: 'type',
-                                                                                                  params: {
-                                                                                                    type: 'boolean',
-                                                                                                  },
-                                                                                                },
-                                                                                              ];
-                                                                                              return false;
-                                                                                            }
-                                                                                            var valid0 =
-                                                                                              _errs86 === errors;
-                                                                                          } else {
-                                                                                            var valid0 = true;
-                                                                                          }
-                                                                                          if (valid0) {
-                                                                                            if (
-                                                                                              data.test_file !==
-                                                                                              undefined
-                                                                                            ) {
-                                                                                              let data43 =
-                                                                                                data.test_file;
-                                                                                              const _errs88 = errors;
-                                                                                              if (errors === _errs88) {
-                                                                                                if (
-                                                                                                  typeof data43 ===
-                                                                                                  'string'
-                                                                                                ) {
-                                                                                                  if (
-                                                                                                    !pattern0.test(
-                                                                                                      data43,
-                                                                                                    )
-                                                                                                  ) {
-                                                                                                    validate10.errors =
-                                                                                                      [
-                                                                                                        {
-                                                                                                          instancePath:
-                                                                                                            instancePath +
-                                                                                                            '/test_file',
-                                                                                                          schemaPath:
-                                                                                                            '#/properties/test_file/pattern',
-                                                                                                          keyword:
-                                                                                                            'pattern',
-                                                                                                          params: {
-                                                                                                            pattern:
-                                                                                                              '^[^\\u0000]*$',
-                                                                                                          },
-                                                                                                        },
-                                                                                                      ];
-                                                                                                    return false;
-                                                                                                  }
-                                                                                                } else {
-                                                                                                  validate10.errors = [
-                                                                                                    {
-                                                                                                      instancePath:
-                                                                                                        instancePath +
-                                                                                                        '/test_file',
-                                                                                                      schemaPath:
-                                                                                                        '#/properties/test_file/type',
-                                                                                                      keyword: 'type',
-                                                                                                      params: {
-                                                                                                        type: 'string',
-                                                                                                      },
-                                                                                                    },
-                                                                                                  ];
-                                                                                                  return false;
-                                                                                                }
-                                                                                              }
-                                                                                              var valid0 =
-                                                                                                _errs88 === errors;
-                                                                                            } else {
-                                                                                              var valid0 = true;
-                                                                                            }
-                                                                                          }
-                                                                                        }
-                                                                                      }
-                                                                                    }
-                                                                                  }
-                                                                                }
-                                                                              }
-                                                                            }
-                                                                          }
-                                                                        }
-                                                                      }
-                                                                    }
-                                                                  }
-                                                                }
-                                                              }
-                                                            }
-                                                          }
-                                                        }
-                                                      }
-                                                    }
-                                                  }
-                                                }
-                                              }
-                                            }
-                                          }
-                                        }
-                                      }
-                                    }
-                                  }
-                                }
-                              }
-                            }
-                          }
-                        }
-                      }
-                    }
-                  }
-                }
-              }
-            }
+          errors++;
+        }
+      } else {
+        const err2 = {
+          instancePath: instancePath + '/app',
+          schemaPath: '#/properties/app/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err2];
+        } else {
+          vErrors.push(err2);
+        }
+        errors++;
+      }
+    }
+    if (data.workers !== undefined) {
+      let data1 = data.workers;
+      if (!(typeof data1 == 'number' && !(data1 % 1) && !isNaN(data1) && isFinite(data1))) {
+        const err3 = {
+          instancePath: instancePath + '/workers',
+          schemaPath: '#/properties/workers/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err3];
+        } else {
+          vErrors.push(err3);
+        }
+        errors++;
+      }
+      if (typeof data1 == 'number' && isFinite(data1)) {
+        if (data1 > 1024 || isNaN(data1)) {
+          const err4 = {
+            instancePath: instancePath + '/workers',
+            schemaPath: '#/properties/workers/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 1024 },
+          };
+          if (vErrors === null) {
+            vErrors = [err4];
+          } else {
+            vErrors.push(err4);
           }
+          errors++;
+        }
+        if (data1 < 0 || isNaN(data1)) {
+          const err5 = {
+            instancePath: instancePath + '/workers',
+            schemaPath: '#/properties/workers/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err5];
+          } else {
+            vErrors.push(err5);
+          }
+          errors++;
         }
       }
-    } else {
-      validate10.errors = [{ instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } }];
-      return false;
     }
+    if (data.threads !== undefined) {
+      let data2 = data.threads;
+      if (!(typeof data2 == 'number' && !(data2 % 1) && !isNaN(data2) && isFinite(data2))) {
+        const err6 = {
+          instancePath: instancePath + '/threads',
+          schemaPath: '#/properties/threads/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err6];
+        } else {
+          vErrors.push(err6);
+        }
+        errors++;
+      }
+      if (typeof data2 == 'number' && isFinite(data2)) {
+        if (data2 > 1024 || isNaN(data2)) {
+          const err7 = {
+            instancePath: instancePath + '/threads',
+            schemaPath: '#/properties/threads/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 1024 },
+          };
+          if (vErrors === null) {
+            vErrors = [err7];
+          } else {
+            vErrors.push(err7);
+          }
+          errors++;
+        }
+        if (data2 < 1 || isNaN(data2)) {
+          const err8 = {
+            instancePath: instancePath + '/threads',
+            schemaPath: '#/properties/threads/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 1 },
+          };
+          if (vErrors === null) {
+            vErrors = [err8];
+          } else {
+            vErrors.push(err8);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.evented !== undefined) {
+      if (typeof data.evented !== 'boolean') {
+        const err9 = {
+          instancePath: instancePath + '/evented',
+          schemaPath: '#/properties/evented/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err9];
+        } else {
+          vErrors.push(err9);
+        }
+        errors++;
+      }
+    }
+    if (data.http_enable !== undefined) {
+      if (typeof data.http_enable !== 'boolean') {
+        const err10 = {
+          instancePath: instancePath + '/http_enable',
+          schemaPath: '#/properties/http_enable/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err10];
+        } else {
+          vErrors.push(err10);
+        }
+        errors++;
+      }
+    }
+    if (data.http_interface !== undefined) {
+      let data5 = data.http_interface;
+      if (typeof data5 === 'string') {
+        if (!pattern0.test(data5)) {
+          const err11 = {
+            instancePath: instancePath + '/http_interface',
+            schemaPath: '#/properties/http_interface/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err11];
+          } else {
+            vErrors.push(err11);
+          }
+          errors++;
+        }
+        if (!formats0(data5)) {
+          const err12 = {
+            instancePath: instancePath + '/http_interface',
+            schemaPath: '#/properties/http_interface/format',
+            keyword: 'format',
+            params: { format: 'host' },
+          };
+          if (vErrors === null) {
+            vErrors = [err12];
+          } else {
+            vErrors.push(err12);
+          }
+          errors++;
+        }
+      } else {
+        const err13 = {
+          instancePath: instancePath + '/http_interface',
+          schemaPath: '#/properties/http_interface/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err13];
+        } else {
+          vErrors.push(err13);
+        }
+        errors++;
+      }
+    }
+    if (data.http_port !== undefined) {
+      let data6 = data.http_port;
+      if (!(typeof data6 == 'number' && !(data6 % 1) && !isNaN(data6) && isFinite(data6))) {
+        const err14 = {
+          instancePath: instancePath + '/http_port',
+          schemaPath: '#/properties/http_port/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err14];
+        } else {
+          vErrors.push(err14);
+        }
+        errors++;
+      }
+      if (typeof data6 == 'number' && isFinite(data6)) {
+        if (data6 > 65535 || isNaN(data6)) {
+          const err15 = {
+            instancePath: instancePath + '/http_port',
+            schemaPath: '#/properties/http_port/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 65535 },
+          };
+          if (vErrors === null) {
+            vErrors = [err15];
+          } else {
+            vErrors.push(err15);
+          }
+          errors++;
+        }
+        if (data6 < 0 || isNaN(data6)) {
+          const err16 = {
+            instancePath: instancePath + '/http_port',
+            schemaPath: '#/properties/http_port/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err16];
+          } else {
+            vErrors.push(err16);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.http_socket !== undefined) {
+      let data7 = data.http_socket;
+      if (typeof data7 === 'string') {
+        if (!pattern0.test(data7)) {
+          const err17 = {
+            instancePath: instancePath + '/http_socket',
+            schemaPath: '#/properties/http_socket/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err17];
+          } else {
+            vErrors.push(err17);
+          }
+          errors++;
+        }
+      } else {
+        const err18 = {
+          instancePath: instancePath + '/http_socket',
+          schemaPath: '#/properties/http_socket/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err18];
+        } else {
+          vErrors.push(err18);
+        }
+        errors++;
+      }
+    }
+    if (data.http_socket_mode !== undefined) {
+      let data8 = data.http_socket_mode;
+      if (typeof data8 === 'string') {
+        if (!pattern0.test(data8)) {
+          const err19 = {
+            instancePath: instancePath + '/http_socket_mode',
+            schemaPath: '#/properties/http_socket_mode/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err19];
+          } else {
+            vErrors.push(err19);
+          }
+          errors++;
+        }
+        if (!formats2(data8)) {
+          const err20 = {
+            instancePath: instancePath + '/http_socket_mode',
+            schemaPath: '#/properties/http_socket_mode/format',
+            keyword: 'format',
+            params: { format: 'mode' },
+          };
+          if (vErrors === null) {
+            vErrors = [err20];
+          } else {
+            vErrors.push(err20);
+          }
+          errors++;
+        }
+      } else {
+        const err21 = {
+          instancePath: instancePath + '/http_socket_mode',
+          schemaPath: '#/properties/http_socket_mode/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err21];
+        } else {
+          vErrors.push(err21);
+        }
+        errors++;
+      }
+    }
+    if (data.backlog !== undefined) {
+      let data9 = data.backlog;
+      if (!(typeof data9 == 'number' && !(data9 % 1) && !isNaN(data9) && isFinite(data9))) {
+        const err22 = {
+          instancePath: instancePath + '/backlog',
+          schemaPath: '#/properties/backlog/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err22];
+        } else {
+          vErrors.push(err22);
+        }
+        errors++;
+      }
+      if (typeof data9 == 'number' && isFinite(data9)) {
+        if (data9 > 65535 || isNaN(data9)) {
+          const err23 = {
+            instancePath: instancePath + '/backlog',
+            schemaPath: '#/properties/backlog/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 65535 },
+          };
+          if (vErrors === null) {
+            vErrors = [err23];
+          } else {
+            vErrors.push(err23);
+          }
+          errors++;
+        }
+        if (data9 < 1 || isNaN(data9)) {
+          const err24 = {
+            instancePath: instancePath + '/backlog',
+            schemaPath: '#/properties/backlog/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 1 },
+          };
+          if (vErrors === null) {
+            vErrors = [err24];
+          } else {
+            vErrors.push(err24);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.graceful_timeout !== undefined) {
+      let data10 = data.graceful_timeout;
+      if (typeof data10 == 'number' && isFinite(data10)) {
+        if (data10 > 86400 || isNaN(data10)) {
+          const err25 = {
+            instancePath: instancePath + '/graceful_timeout',
+            schemaPath: '#/properties/graceful_timeout/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err25];
+          } else {
+            vErrors.push(err25);
+          }
+          errors++;
+        }
+        if (data10 < 0 || isNaN(data10)) {
+          const err26 = {
+            instancePath: instancePath + '/graceful_timeout',
+            schemaPath: '#/properties/graceful_timeout/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err26];
+          } else {
+            vErrors.push(err26);
+          }
+          errors++;
+        }
+      } else {
+        const err27 = {
+          instancePath: instancePath + '/graceful_timeout',
+          schemaPath: '#/properties/graceful_timeout/type',
+          keyword: 'type',
+          params: { type: 'number' },
+        };
+        if (vErrors === null) {
+          vErrors = [err27];
+        } else {
+          vErrors.push(err27);
+        }
+        errors++;
+      }
+    }
+    if (data.boot_timeout !== undefined) {
+      let data11 = data.boot_timeout;
+      if (typeof data11 == 'number' && isFinite(data11)) {
+        if (data11 > 86400 || isNaN(data11)) {
+          const err28 = {
+            instancePath: instancePath + '/boot_timeout',
+            schemaPath: '#/properties/boot_timeout/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err28];
+          } else {
+            vErrors.push(err28);
+          }
+          errors++;
+        }
+        if (data11 < 0.01 || isNaN(data11)) {
+          const err29 = {
+            instancePath: instancePath + '/boot_timeout',
+            schemaPath: '#/properties/boot_timeout/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0.01 },
+          };
+          if (vErrors === null) {
+            vErrors = [err29];
+          } else {
+            vErrors.push(err29);
+          }
+          errors++;
+        }
+      } else {
+        const err30 = {
+          instancePath: instancePath + '/boot_timeout',
+          schemaPath: '#/properties/boot_timeout/type',
+          keyword: 'type',
+          params: { type: 'number' },
+        };
+        if (vErrors === null) {
+          vErrors = [err30];
+        } else {
+          vErrors.push(err30);
+        }
+        errors++;
+      }
+    }
+    if (data.keep_alive_timeout !== undefined) {
+      let data12 = data.keep_alive_timeout;
+      if (typeof data12 == 'number' && isFinite(data12)) {
+        if (data12 > 86400 || isNaN(data12)) {
+          const err31 = {
+            instancePath: instancePath + '/keep_alive_timeout',
+            schemaPath: '#/properties/keep_alive_timeout/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err31];
+          } else {
+            vErrors.push(err31);
+          }
+          errors++;
+        }
+        if (data12 < 0.01 || isNaN(data12)) {
+          const err32 = {
+            instancePath: instancePath + '/keep_alive_timeout',
+            schemaPath: '#/properties/keep_alive_timeout/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0.01 },
+          };
+          if (vErrors === null) {
+            vErrors = [err32];
+          } else {
+            vErrors.push(err32);
+          }
+          errors++;
+        }
+      } else {
+        const err33 = {
+          instancePath: instancePath + '/keep_alive_timeout',
+          schemaPath: '#/properties/keep_alive_timeout/type',
+          keyword: 'type',
+          params: { type: 'number' },
+        };
+        if (vErrors === null) {
+          vErrors = [err33];
+        } else {
+          vErrors.push(err33);
+        }
+        errors++;
+      }
+    }
+    if (data.headers_timeout !== undefined) {
+      let data13 = data.headers_timeout;
+      if (typeof data13 == 'number' && isFinite(data13)) {
+        if (data13 > 86400 || isNaN(data13)) {
+          const err34 = {
+            instancePath: instancePath + '/headers_timeout',
+            schemaPath: '#/properties/headers_timeout/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err34];
+          } else {
+            vErrors.push(err34);
+          }
+          errors++;
+        }
+        if (data13 < 0 || isNaN(data13)) {
+          const err35 = {
+            instancePath: instancePath + '/headers_timeout',
+            schemaPath: '#/properties/headers_timeout/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err35];
+          } else {
+            vErrors.push(err35);
+          }
+          errors++;
+        }
+      } else {
+        const err36 = {
+          instancePath: instancePath + '/headers_timeout',
+          schemaPath: '#/properties/headers_timeout/type',
+          keyword: 'type',
+          params: { type: 'number' },
+        };
+        if (vErrors === null) {
+          vErrors = [err36];
+        } else {
+          vErrors.push(err36);
+        }
+        errors++;
+      }
+    }
+    if (data.request_timeout !== undefined) {
+      let data14 = data.request_timeout;
+      if (typeof data14 == 'number' && isFinite(data14)) {
+        if (data14 > 86400 || isNaN(data14)) {
+          const err37 = {
+            instancePath: instancePath + '/request_timeout',
+            schemaPath: '#/properties/request_timeout/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err37];
+          } else {
+            vErrors.push(err37);
+          }
+          errors++;
+        }
+        if (data14 < 0 || isNaN(data14)) {
+          const err38 = {
+            instancePath: instancePath + '/request_timeout',
+            schemaPath: '#/properties/request_timeout/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err38];
+          } else {
+            vErrors.push(err38);
+          }
+          errors++;
+        }
+      } else {
+        const err39 = {
+          instancePath: instancePath + '/request_timeout',
+          schemaPath: '#/properties/request_timeout/type',
+          keyword: 'type',
+          params: { type: 'number' },
+        };
+        if (vErrors === null) {
+          vErrors = [err39];
+        } else {
+          vErrors.push(err39);
+        }
+        errors++;
+      }
+    }
+    if (data.body_limit !== undefined) {
+      let data15 = data.body_limit;
+      if (!(typeof data15 == 'number' && !(data15 % 1) && !isNaN(data15) && isFinite(data15))) {
+        const err40 = {
+          instancePath: instancePath + '/body_limit',
+          schemaPath: '#/properties/body_limit/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err40];
+        } else {
+          vErrors.push(err40);
+        }
+        errors++;
+      }
+      if (typeof data15 == 'number' && isFinite(data15)) {
+        if (data15 < 0 || isNaN(data15)) {
+          const err41 = {
+            instancePath: instancePath + '/body_limit',
+            schemaPath: '#/properties/body_limit/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err41];
+          } else {
+            vErrors.push(err41);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.limit_request !== undefined) {
+      let data16 = data.limit_request;
+      if (!(typeof data16 == 'number' && !(data16 % 1) && !isNaN(data16) && isFinite(data16))) {
+        const err42 = {
+          instancePath: instancePath + '/limit_request',
+          schemaPath: '#/properties/limit_request/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err42];
+        } else {
+          vErrors.push(err42);
+        }
+        errors++;
+      }
+      if (typeof data16 == 'number' && isFinite(data16)) {
+        if (data16 < 0 || isNaN(data16)) {
+          const err43 = {
+            instancePath: instancePath + '/limit_request',
+            schemaPath: '#/properties/limit_request/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err43];
+          } else {
+            vErrors.push(err43);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.limit_request_jitter !== undefined) {
+      let data17 = data.limit_request_jitter;
+      if (!(typeof data17 == 'number' && !(data17 % 1) && !isNaN(data17) && isFinite(data17))) {
+        const err44 = {
+          instancePath: instancePath + '/limit_request_jitter',
+          schemaPath: '#/properties/limit_request_jitter/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err44];
+        } else {
+          vErrors.push(err44);
+        }
+        errors++;
+      }
+      if (typeof data17 == 'number' && isFinite(data17)) {
+        if (data17 > 1000 || isNaN(data17)) {
+          const err45 = {
+            instancePath: instancePath + '/limit_request_jitter',
+            schemaPath: '#/properties/limit_request_jitter/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 1000 },
+          };
+          if (vErrors === null) {
+            vErrors = [err45];
+          } else {
+            vErrors.push(err45);
+          }
+          errors++;
+        }
+        if (data17 < 0 || isNaN(data17)) {
+          const err46 = {
+            instancePath: instancePath + '/limit_request_jitter',
+            schemaPath: '#/properties/limit_request_jitter/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err46];
+          } else {
+            vErrors.push(err46);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.limit_memory_soft !== undefined) {
+      let data18 = data.limit_memory_soft;
+      if (!(typeof data18 == 'number' && !(data18 % 1) && !isNaN(data18) && isFinite(data18))) {
+        const err47 = {
+          instancePath: instancePath + '/limit_memory_soft',
+          schemaPath: '#/properties/limit_memory_soft/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err47];
+        } else {
+          vErrors.push(err47);
+        }
+        errors++;
+      }
+      if (typeof data18 == 'number' && isFinite(data18)) {
+        if (data18 < 0 || isNaN(data18)) {
+          const err48 = {
+            instancePath: instancePath + '/limit_memory_soft',
+            schemaPath: '#/properties/limit_memory_soft/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err48];
+          } else {
+            vErrors.push(err48);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.limit_memory_hard !== undefined) {
+      let data19 = data.limit_memory_hard;
+      if (!(typeof data19 == 'number' && !(data19 % 1) && !isNaN(data19) && isFinite(data19))) {
+        const err49 = {
+          instancePath: instancePath + '/limit_memory_hard',
+          schemaPath: '#/properties/limit_memory_hard/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err49];
+        } else {
+          vErrors.push(err49);
+        }
+        errors++;
+      }
+      if (typeof data19 == 'number' && isFinite(data19)) {
+        if (data19 < 0 || isNaN(data19)) {
+          const err50 = {
+            instancePath: instancePath + '/limit_memory_hard',
+            schemaPath: '#/properties/limit_memory_hard/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err50];
+          } else {
+            vErrors.push(err50);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.limit_memory_soft_evented !== undefined) {
+      let data20 = data.limit_memory_soft_evented;
+      if (!(typeof data20 == 'number' && !(data20 % 1) && !isNaN(data20) && isFinite(data20))) {
+        const err51 = {
+          instancePath: instancePath + '/limit_memory_soft_evented',
+          schemaPath: '#/properties/limit_memory_soft_evented/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err51];
+        } else {
+          vErrors.push(err51);
+        }
+        errors++;
+      }
+      if (typeof data20 == 'number' && isFinite(data20)) {
+        if (data20 < 0 || isNaN(data20)) {
+          const err52 = {
+            instancePath: instancePath + '/limit_memory_soft_evented',
+            schemaPath: '#/properties/limit_memory_soft_evented/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err52];
+          } else {
+            vErrors.push(err52);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.limit_memory_hard_evented !== undefined) {
+      let data21 = data.limit_memory_hard_evented;
+      if (!(typeof data21 == 'number' && !(data21 % 1) && !isNaN(data21) && isFinite(data21))) {
+        const err53 = {
+          instancePath: instancePath + '/limit_memory_hard_evented',
+          schemaPath: '#/properties/limit_memory_hard_evented/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err53];
+        } else {
+          vErrors.push(err53);
+        }
+        errors++;
+      }
+      if (typeof data21 == 'number' && isFinite(data21)) {
+        if (data21 < 0 || isNaN(data21)) {
+          const err54 = {
+            instancePath: instancePath + '/limit_memory_hard_evented',
+            schemaPath: '#/properties/limit_memory_hard_evented/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err54];
+          } else {
+            vErrors.push(err54);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.limit_time_worker !== undefined) {
+      let data22 = data.limit_time_worker;
+      if (typeof data22 == 'number' && isFinite(data22)) {
+        if (data22 < 0 || isNaN(data22)) {
+          const err55 = {
+            instancePath: instancePath + '/limit_time_worker',
+            schemaPath: '#/properties/limit_time_worker/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err55];
+          } else {
+            vErrors.push(err55);
+          }
+          errors++;
+        }
+      } else {
+        const err56 = {
+          instancePath: instancePath + '/limit_time_worker',
+          schemaPath: '#/properties/limit_time_worker/type',
+          keyword: 'type',
+          params: { type: 'number' },
+        };
+        if (vErrors === null) {
+          vErrors = [err56];
+        } else {
+          vErrors.push(err56);
+        }
+        errors++;
+      }
+    }
+    if (data.limit_time_cpu !== undefined) {
+      let data23 = data.limit_time_cpu;
+      if (typeof data23 == 'number' && isFinite(data23)) {
+        if (data23 > 86400 || isNaN(data23)) {
+          const err57 = {
+            instancePath: instancePath + '/limit_time_cpu',
+            schemaPath: '#/properties/limit_time_cpu/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err57];
+          } else {
+            vErrors.push(err57);
+          }
+          errors++;
+        }
+        if (data23 < 0 || isNaN(data23)) {
+          const err58 = {
+            instancePath: instancePath + '/limit_time_cpu',
+            schemaPath: '#/properties/limit_time_cpu/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err58];
+          } else {
+            vErrors.push(err58);
+          }
+          errors++;
+        }
+      } else {
+        const err59 = {
+          instancePath: instancePath + '/limit_time_cpu',
+          schemaPath: '#/properties/limit_time_cpu/type',
+          keyword: 'type',
+          params: { type: 'number' },
+        };
+        if (vErrors === null) {
+          vErrors = [err59];
+        } else {
+          vErrors.push(err59);
+        }
+        errors++;
+      }
+    }
+    if (data.limit_time_real !== undefined) {
+      let data24 = data.limit_time_real;
+      if (typeof data24 == 'number' && isFinite(data24)) {
+        if (data24 > 86400 || isNaN(data24)) {
+          const err60 = {
+            instancePath: instancePath + '/limit_time_real',
+            schemaPath: '#/properties/limit_time_real/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err60];
+          } else {
+            vErrors.push(err60);
+          }
+          errors++;
+        }
+        if (data24 < 0 || isNaN(data24)) {
+          const err61 = {
+            instancePath: instancePath + '/limit_time_real',
+            schemaPath: '#/properties/limit_time_real/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err61];
+          } else {
+            vErrors.push(err61);
+          }
+          errors++;
+        }
+      } else {
+        const err62 = {
+          instancePath: instancePath + '/limit_time_real',
+          schemaPath: '#/properties/limit_time_real/type',
+          keyword: 'type',
+          params: { type: 'number' },
+        };
+        if (vErrors === null) {
+          vErrors = [err62];
+        } else {
+          vErrors.push(err62);
+        }
+        errors++;
+      }
+    }
+    if (data.limit_time_real_cron !== undefined) {
+      let data25 = data.limit_time_real_cron;
+      if (typeof data25 == 'number' && isFinite(data25)) {
+        if (data25 > 86400 || isNaN(data25)) {
+          const err63 = {
+            instancePath: instancePath + '/limit_time_real_cron',
+            schemaPath: '#/properties/limit_time_real_cron/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err63];
+          } else {
+            vErrors.push(err63);
+          }
+          errors++;
+        }
+        if (data25 < -1 || isNaN(data25)) {
+          const err64 = {
+            instancePath: instancePath + '/limit_time_real_cron',
+            schemaPath: '#/properties/limit_time_real_cron/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: -1 },
+          };
+          if (vErrors === null) {
+            vErrors = [err64];
+          } else {
+            vErrors.push(err64);
+          }
+          errors++;
+        }
+      } else {
+        const err65 = {
+          instancePath: instancePath + '/limit_time_real_cron',
+          schemaPath: '#/properties/limit_time_real_cron/type',
+          keyword: 'type',
+          params: { type: 'number' },
+        };
+        if (vErrors === null) {
+          vErrors = [err65];
+        } else {
+          vErrors.push(err65);
+        }
+        errors++;
+      }
+    }
+    if (data.max_inflight !== undefined) {
+      let data26 = data.max_inflight;
+      if (!(typeof data26 == 'number' && !(data26 % 1) && !isNaN(data26) && isFinite(data26))) {
+        const err66 = {
+          instancePath: instancePath + '/max_inflight',
+          schemaPath: '#/properties/max_inflight/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err66];
+        } else {
+          vErrors.push(err66);
+        }
+        errors++;
+      }
+      if (typeof data26 == 'number' && isFinite(data26)) {
+        if (data26 < 0 || isNaN(data26)) {
+          const err67 = {
+            instancePath: instancePath + '/max_inflight',
+            schemaPath: '#/properties/max_inflight/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err67];
+          } else {
+            vErrors.push(err67);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.max_queue !== undefined) {
+      let data27 = data.max_queue;
+      if (!(typeof data27 == 'number' && !(data27 % 1) && !isNaN(data27) && isFinite(data27))) {
+        const err68 = {
+          instancePath: instancePath + '/max_queue',
+          schemaPath: '#/properties/max_queue/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err68];
+        } else {
+          vErrors.push(err68);
+        }
+        errors++;
+      }
+      if (typeof data27 == 'number' && isFinite(data27)) {
+        if (data27 < 0 || isNaN(data27)) {
+          const err69 = {
+            instancePath: instancePath + '/max_queue',
+            schemaPath: '#/properties/max_queue/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err69];
+          } else {
+            vErrors.push(err69);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.max_queue_age !== undefined) {
+      let data28 = data.max_queue_age;
+      if (typeof data28 == 'number' && isFinite(data28)) {
+        if (data28 > 86400 || isNaN(data28)) {
+          const err70 = {
+            instancePath: instancePath + '/max_queue_age',
+            schemaPath: '#/properties/max_queue_age/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err70];
+          } else {
+            vErrors.push(err70);
+          }
+          errors++;
+        }
+        if (data28 < 0 || isNaN(data28)) {
+          const err71 = {
+            instancePath: instancePath + '/max_queue_age',
+            schemaPath: '#/properties/max_queue_age/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err71];
+          } else {
+            vErrors.push(err71);
+          }
+          errors++;
+        }
+      } else {
+        const err72 = {
+          instancePath: instancePath + '/max_queue_age',
+          schemaPath: '#/properties/max_queue_age/type',
+          keyword: 'type',
+          params: { type: 'number' },
+        };
+        if (vErrors === null) {
+          vErrors = [err72];
+        } else {
+          vErrors.push(err72);
+        }
+        errors++;
+      }
+    }
+    if (data.poison_threshold !== undefined) {
+      let data29 = data.poison_threshold;
+      if (!(typeof data29 == 'number' && !(data29 % 1) && !isNaN(data29) && isFinite(data29))) {
+        const err73 = {
+          instancePath: instancePath + '/poison_threshold',
+          schemaPath: '#/properties/poison_threshold/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err73];
+        } else {
+          vErrors.push(err73);
+        }
+        errors++;
+      }
+      if (typeof data29 == 'number' && isFinite(data29)) {
+        if (data29 < 0 || isNaN(data29)) {
+          const err74 = {
+            instancePath: instancePath + '/poison_threshold',
+            schemaPath: '#/properties/poison_threshold/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err74];
+          } else {
+            vErrors.push(err74);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.crash_loop_limit !== undefined) {
+      let data30 = data.crash_loop_limit;
+      if (!(typeof data30 == 'number' && !(data30 % 1) && !isNaN(data30) && isFinite(data30))) {
+        const err75 = {
+          instancePath: instancePath + '/crash_loop_limit',
+          schemaPath: '#/properties/crash_loop_limit/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err75];
+        } else {
+          vErrors.push(err75);
+        }
+        errors++;
+      }
+      if (typeof data30 == 'number' && isFinite(data30)) {
+        if (data30 < 0 || isNaN(data30)) {
+          const err76 = {
+            instancePath: instancePath + '/crash_loop_limit',
+            schemaPath: '#/properties/crash_loop_limit/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err76];
+          } else {
+            vErrors.push(err76);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.exit_on_crash_loop !== undefined) {
+      if (typeof data.exit_on_crash_loop !== 'boolean') {
+        const err77 = {
+          instancePath: instancePath + '/exit_on_crash_loop',
+          schemaPath: '#/properties/exit_on_crash_loop/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err77];
+        } else {
+          vErrors.push(err77);
+        }
+        errors++;
+      }
+    }
+    if (data.proxy_mode !== undefined) {
+      if (typeof data.proxy_mode !== 'boolean') {
+        const err78 = {
+          instancePath: instancePath + '/proxy_mode',
+          schemaPath: '#/properties/proxy_mode/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err78];
+        } else {
+          vErrors.push(err78);
+        }
+        errors++;
+      }
+    }
+    if (data.proxy_trust !== undefined) {
+      let data33 = data.proxy_trust;
+      if (Array.isArray(data33)) {
+        const len0 = data33.length;
+        for (let i0 = 0; i0 < len0; i0++) {
+          let data34 = data33[i0];
+          if (typeof data34 === 'string') {
+            if (!pattern0.test(data34)) {
+              const err79 = {
+                instancePath: instancePath + '/proxy_trust/' + i0,
+                schemaPath: '#/properties/proxy_trust/items/pattern',
+                keyword: 'pattern',
+                params: { pattern: '^[^\\u0000]*$' },
+              };
+              if (vErrors === null) {
+                vErrors = [err79];
+              } else {
+                vErrors.push(err79);
+              }
+              errors++;
+            }
+            if (!formats4(data34)) {
+              const err80 = {
+                instancePath: instancePath + '/proxy_trust/' + i0,
+                schemaPath: '#/properties/proxy_trust/items/format',
+                keyword: 'format',
+                params: { format: 'trust' },
+              };
+              if (vErrors === null) {
+                vErrors = [err80];
+              } else {
+                vErrors.push(err80);
+              }
+              errors++;
+            }
+          } else {
+            const err81 = {
+              instancePath: instancePath + '/proxy_trust/' + i0,
+              schemaPath: '#/properties/proxy_trust/items/type',
+              keyword: 'type',
+              params: { type: 'string' },
+            };
+            if (vErrors === null) {
+              vErrors = [err81];
+            } else {
+              vErrors.push(err81);
+            }
+            errors++;
+          }
+        }
+      } else {
+        const err82 = {
+          instancePath: instancePath + '/proxy_trust',
+          schemaPath: '#/properties/proxy_trust/type',
+          keyword: 'type',
+          params: { type: 'array' },
+        };
+        if (vErrors === null) {
+          vErrors = [err82];
+        } else {
+          vErrors.push(err82);
+        }
+        errors++;
+      }
+    }
+    if (data.logfile !== undefined) {
+      let data35 = data.logfile;
+      if (typeof data35 === 'string') {
+        if (!pattern0.test(data35)) {
+          const err83 = {
+            instancePath: instancePath + '/logfile',
+            schemaPath: '#/properties/logfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err83];
+          } else {
+            vErrors.push(err83);
+          }
+          errors++;
+        }
+      } else {
+        const err84 = {
+          instancePath: instancePath + '/logfile',
+          schemaPath: '#/properties/logfile/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err84];
+        } else {
+          vErrors.push(err84);
+        }
+        errors++;
+      }
+    }
+    if (data.log_level !== undefined) {
+      let data36 = data.log_level;
+      if (typeof data36 !== 'string') {
+        const err85 = {
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err85];
+        } else {
+          vErrors.push(err85);
+        }
+        errors++;
+      }
+      if (
+        !(
+          data36 === 'fatal' ||
+          data36 === 'error' ||
+          data36 === 'warn' ||
+          data36 === 'info' ||
+          data36 === 'debug' ||
+          data36 === 'trace' ||
+          data36 === 'silent'
+        )
+      ) {
+        const err86 = {
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_level.enum },
+        };
+        if (vErrors === null) {
+          vErrors = [err86];
+        } else {
+          vErrors.push(err86);
+        }
+        errors++;
+      }
+    }
+    if (data.log_format !== undefined) {
+      let data37 = data.log_format;
+      if (typeof data37 !== 'string') {
+        const err87 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err87];
+        } else {
+          vErrors.push(err87);
+        }
+        errors++;
+      }
+      if (!(data37 === 'text' || data37 === 'json')) {
+        const err88 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_format.enum },
+        };
+        if (vErrors === null) {
+          vErrors = [err88];
+        } else {
+          vErrors.push(err88);
+        }
+        errors++;
+      }
+    }
+    if (data.access_log !== undefined) {
+      if (typeof data.access_log !== 'boolean') {
+        const err89 = {
+          instancePath: instancePath + '/access_log',
+          schemaPath: '#/properties/access_log/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err89];
+        } else {
+          vErrors.push(err89);
+        }
+        errors++;
+      }
+    }
+    if (data.pidfile !== undefined) {
+      let data39 = data.pidfile;
+      if (typeof data39 === 'string') {
+        if (!pattern0.test(data39)) {
+          const err90 = {
+            instancePath: instancePath + '/pidfile',
+            schemaPath: '#/properties/pidfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err90];
+          } else {
+            vErrors.push(err90);
+          }
+          errors++;
+        }
+      } else {
+        const err91 = {
+          instancePath: instancePath + '/pidfile',
+          schemaPath: '#/properties/pidfile/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err91];
+        } else {
+          vErrors.push(err91);
+        }
+        errors++;
+      }
+    }
+    if (data.user !== undefined) {
+      let data40 = data.user;
+      if (typeof data40 === 'string') {
+        if (!pattern0.test(data40)) {
+          const err92 = {
+            instancePath: instancePath + '/user',
+            schemaPath: '#/properties/user/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err92];
+          } else {
+            vErrors.push(err92);
+          }
+          errors++;
+        }
+      } else {
+        const err93 = {
+          instancePath: instancePath + '/user',
+          schemaPath: '#/properties/user/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err93];
+        } else {
+          vErrors.push(err93);
+        }
+        errors++;
+      }
+    }
+    if (data.group !== undefined) {
+      let data41 = data.group;
+      if (typeof data41 === 'string') {
+        if (!pattern0.test(data41)) {
+          const err94 = {
+            instancePath: instancePath + '/group',
+            schemaPath: '#/properties/group/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err94];
+          } else {
+            vErrors.push(err94);
+          }
+          errors++;
+        }
+      } else {
+        const err95 = {
+          instancePath: instancePath + '/group',
+          schemaPath: '#/properties/group/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err95];
+        } else {
+          vErrors.push(err95);
+        }
+        errors++;
+      }
+    }
+    if (data.stop_after_init !== undefined) {
+      if (typeof data.stop_after_init !== 'boolean') {
+        const err96 = {
+          instancePath: instancePath + '/stop_after_init',
+          schemaPath: '#/properties/stop_after_init/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err96];
+        } else {
+          vErrors.push(err96);
+        }
+        errors++;
+      }
+    }
+    if (data.test_file !== undefined) {
+      let data43 = data.test_file;
+      if (typeof data43 === 'string') {
+        if (!pattern0.test(data43)) {
+          const err97 = {
+            instancePath: instancePath + '/test_file',
+            schemaPath: '#/properties/test_file/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err97];
+          } else {
+            vErrors.push(err97);
+          }
+          errors++;
+        }
+      } else {
+        const err98 = {
+          instancePath: instancePath + '/test_file',
+          schemaPath: '#/properties/test_file/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err98];
+        } else {
+          vErrors.push(err98);
+        }
+        errors++;
+      }
+    }
+  } else {
+    const err99 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
+    if (vErrors === null) {
+      vErrors = [err99];
+    } else {
+      vErrors.push(err99);
+    }
+    errors++;
   }
   validate10.errors = vErrors;
   return errors === 0;
