@@ -7,6 +7,7 @@ export type TargetName =
   | 'bare'
   | 'bare-logger'
   | 'cluster'
+  | 'shared'
   | 'evented'
   | 'prefork'
   | 'threaded'
@@ -50,6 +51,12 @@ export function targets(dir: string): readonly Target[] {
       ...quiet,
     },
     { name: 'cluster', title: 'node:cluster, round robin, 2 workers', args: [compiled(CLUSTER)], ...quiet },
+    {
+      name: 'shared',
+      title: 'bare Fastify, 2 processes on one socket',
+      args: [compiled(CLUSTER), '--shared'],
+      ...quiet,
+    },
     { name: 'evented', title: 'Tricorn evented', args: tricorn('--evented', '--no-access-log'), ...quiet },
     { name: 'prefork', title: 'Tricorn prefork, 2 workers', args: tricorn('--workers=2', '--no-access-log'), ...quiet },
     {

@@ -1,9 +1,14 @@
-/** The app on Fastify in two processes of node:cluster, by its default: the primary accepts, and hands on in turn. */
+/**
+ * The app on Fastify in two processes of node:cluster, by its default: the primary accepts, and hands on in turn. With `--shared`
+ * both accept on one socket: nothing but Fastify runs then, and what it costs more than one process is the price of two.
+ */
 import cluster from 'node:cluster';
 import fastify from 'fastify';
 import app from './app.ts';
 
 const WORKERS = 2;
+
+if (process.argv[2] === '--shared') cluster.schedulingPolicy = cluster.SCHED_NONE;
 
 if (cluster.isPrimary) {
   let listening = 0;

@@ -14,7 +14,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
 import { accessLog, type AccessLog } from '../http/access-log.ts';
-import { NotedResponse } from '../http/noted-response.ts';
+import { isEventStream, NotedResponse } from '../http/noted-response.ts';
 import { clientAddress } from '../http/proxy.ts';
 import { answerOnSocket, refusalOf, refuse, type Refusal } from '../http/refusal.ts';
 import { Admission, admissionLimits } from '../limits/admission.ts';
@@ -244,7 +244,7 @@ export class Requests {
     const since = performance.now() - this.#limitMs;
     for (const connection of this.#connections) {
       for (const tracked of chain(connection)) {
-        if (tracked.begun <= since && tracked.state === 'running' && !isEventStream(tracked)) this.#onOverdue(tracked);
+        if (tracked.begun <= since && tracked.state === 'running' && !lastsLong(tracked)) this.#onOverdue(tracked);
       }
     }
   }
@@ -284,13 +284,10 @@ function chain(connection: TrackedSocket): Tracked[] {
 }
 
 /** They last as long as their client wants. Of a server that the app made, the client's own wish must tell. */
-function isEventStream({ request, response }: Tracked): boolean {
+function lastsLong({ request, response }: Tracked): boolean {
   if (!response.headersSent) return false;
-  const type =
-    response instanceof NotedResponse
-      ? response.contentType
-      : (response.getHeader('content-type') ?? request.headers.accept);
-  return typeof type === 'string' && type.startsWith('text/event-stream');
+  if (response instanceof NotedResponse) return response.isEventStream;
+  return isEventStream(response.getHeader('content-type') ?? request.headers.accept);
 }
 
 function sayClose(response: ServerResponse): void {

@@ -11,6 +11,7 @@ import { watchLimits } from '../watchdog/limits.ts';
 import type { AcceptFrom, FromThread, ToThread } from '../protocol.ts';
 import { accept, finishAccepting } from './acceptor.ts';
 import { AppLoop } from './app-loop.ts';
+import { refresh } from './arrived-socket.ts';
 import { currentRequest } from './current-request.ts';
 import { openLedger } from './flight-recorder.ts';
 import { leave, onUncaught, reportExit, UncaughtLog } from './guard.ts';
@@ -35,7 +36,7 @@ let drainIsDue = false;
 let draining = false;
 
 port.on('message', (message: ToThread | Socket) => {
-  if (message instanceof Socket) serving?.accept(message);
+  if (message instanceof Socket) serving?.accept(refresh(message));
   else if (message.type === 'usage') void tellUsage();
   else if (message.type === 'drain') onDrain();
   else if (message.type === 'poison') loaded?.refuseRoute(message);
