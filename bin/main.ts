@@ -1,5 +1,6 @@
 /** The mode selector: reads flags and ini, instantiates one of the three servers, and runs the command on it. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import type { CommonServer, ServerOptions } from '../src/common-server.ts';
 import { parseCommandLine } from '../src/config/command-line.ts';
 import type { Config, LoadedConfig } from '../src/config/config.ts';
@@ -32,16 +33,29 @@ async function dispatch(argv: readonly string[], env: Environment, io: Io): Prom
   if (action === 'version') return print(io, `tricorn ${version()} (node ${process.version})\n`);
   // Loaded only when asked for: the supervisor's memory is a budget.
   if (action === 'help') return print(io, await help());
-  const loaded = loadConfig({ argv, env, cwd: io.cwd(), stdoutIsTTY: io.stdout.isTTY === true });
+  const cwd = whereCalled(env, io.cwd());
+  const load = (): LoadedConfig => loadConfig({ argv, env, cwd, stdoutIsTTY: io.stdout.isTTY === true });
+  const loaded = load();
   if (action === 'print-config') return print(io, (await import('../src/config/help.ts')).renderPrintConfig(loaded));
   const check = command === 'check';
   // The verdict of a check is for who asked, not for the log of a service.
   const sink = openSupervisorLog(check ? { ...loaded.config, logfile: '' } : loaded.config);
-  const server = await selectMode(loaded, { log: sink.log, check });
+  const { log, setLevel: setLogLevel } = sink;
+  const server = await selectMode(loaded, { log, check, reread: load, setLogLevel, select: selectMode });
   const code = await server.run();
   sink.close();
   if (server.failure && !isOnTerminal(loaded.config, check)) complain(io, server.failure);
   return code;
+}
+
+/**
+ * The working directory as the shell names it: where that is a symlink which a deploy swaps, a reload must follow it, while
+ * process.cwd() names the folder that it led to at the start (unicorn does the same).
+ */
+function whereCalled({ PWD: named }: Environment, cwd: string): string {
+  const [shell, actual] = [named, cwd].map((path) => path && statSync(path, { throwIfNoEntry: false }));
+  const same = shell && actual && shell.dev === actual.dev && shell.ino === actual.ino;
+  return same && named !== undefined && isAbsolute(named) ? named : cwd;
 }
 
 /** Whoever started it looks at the terminal: why it failed must stand there, wherever the log goes, and if none is kept. */

@@ -200,9 +200,14 @@ export function toWireError(error: unknown): WireError {
   return { code, message, hint, exitCode, stack: stackOf(error) };
 }
 
-/** Logs an error of the catalogue: what, what to do, and where. */
-export function logError(log: Logger, { code, message, hint, stack }: WireError, prefix = ''): void {
-  log.fatal({ code, ...(stack === '' ? {} : { stack }) }, `${prefix}${message}. ${hint}`);
+/** Logs an error of the catalogue: what, what to do, and where. @param level `error` where the service goes on as it was */
+export function logError(
+  log: Logger,
+  { code, message, hint, stack }: WireError,
+  prefix = '',
+  level: 'fatal' | 'error' = 'fatal',
+): void {
+  log[level]({ code, ...(stack === '' ? {} : { stack }) }, `${prefix}${message}. ${hint}`);
 }
 
 function stackOf(error: unknown): string {

@@ -142,6 +142,8 @@ export type FromWorker =
   | { readonly type: 'ready'; readonly form: string }
   | { readonly type: 'fatal'; readonly error: WireError }
   | Broken
+  /** Draining: it accepts no more, neither does the kernel for it. */
+  | { readonly type: 'closed' }
   /** Threads: whether one is ready now, when that changes; and a start that failed while none is. */
   | { readonly type: 'threads'; readonly ready: boolean; readonly failed: boolean }
   | Worn
@@ -156,7 +158,7 @@ export function isFromWorker(message: unknown): message is FromWorker {
   if (type === 'ready') return typeof form === 'string';
   if (type === 'fatal') return typeof error === 'object' && error !== null;
   if (type === 'worn') return typeof reason === 'string';
-  if (type === 'broken') return true;
+  if (type === 'broken' || type === 'closed') return true;
   if (type === 'threads') return typeof ready === 'boolean';
   return type === 'usage' && Array.isArray(loops);
 }

@@ -74,6 +74,7 @@ export interface Config {
   readonly user: string;
   /** '' = that of the user. */
   readonly group: string;
+  readonly reload_strategy: 'surge' | 'rolling';
   readonly stop_after_init: boolean;
   /** Absolute path, or ''. */
   readonly test_file: string;
@@ -83,6 +84,8 @@ export interface Config {
 export interface LoadedConfig {
   readonly config: Config;
   readonly app_options: Readonly<Record<string, unknown>>;
+  /** Absolute: where the command was given. */
+  readonly folder: string;
   /** By setting: where its value came from, and in words for people, such as `tricorn.ini:12` or `--http-port`. */
   readonly origins: Readonly<Record<keyof Config, { readonly origin: Origin; readonly place: string }>>;
   /** For the log, once there is one: deprecated names that were used. */

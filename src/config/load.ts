@@ -47,7 +47,13 @@ export function loadConfig(input: LoadInput): LoadedConfig {
   if (needsApp && merged.config.app === '') problems.push(noApp);
   if (problems.length > 0) throw mistakes(problems);
   const warnings = [...layers.flatMap((layer) => layer.warnings), ...unused(merged)];
-  return deepFreeze({ config: merged.config, app_options: file.app, origins: originsOf(merged), warnings });
+  return deepFreeze({
+    config: merged.config,
+    app_options: file.app,
+    folder: input.cwd,
+    origins: originsOf(merged),
+    warnings,
+  });
 }
 
 /** Whether a setting was given at all, with whatever value. */

@@ -114,7 +114,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     group: 'App and mode',
     default: false,
     doc: 'Evented mode: one worker process with one event loop',
-    reloadable: 'restart',
+    reloadable: 'reload',
   },
   http_enable: {
     type: 'boolean',
@@ -174,7 +174,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: 1,
     max: 65_535,
     doc: 'Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn',
-    reloadable: 'restart',
+    reloadable: 'reload',
   },
   graceful_timeout: {
     type: 'duration',
@@ -349,6 +349,15 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     reloadable: 'reload',
     unusedWhen: nothingWaits,
   },
+  reload_strategy: {
+    type: 'enum',
+    group: 'Supervision',
+    default: 'surge',
+    values: ['surge', 'rolling'],
+    doc: 'How a reload replaces workers: surge = all at once, rolling = one after the other',
+    reloadable: 'reload',
+    placeholder: 'STRATEGY',
+  },
   poison_threshold: {
     type: 'integer',
     group: 'Supervision',
@@ -363,14 +372,14 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: 10,
     min: 0,
     doc: 'Failed starts in a row, with no worker ready, that are a crash loop; 0 = never',
-    reloadable: 'restart',
+    reloadable: 'reload',
   },
   exit_on_crash_loop: {
     type: 'boolean',
     group: 'Supervision',
     default: false,
     doc: 'Exit with code 3 in a crash loop instead of trying on',
-    reloadable: 'restart',
+    reloadable: 'reload',
     unusedWhen: (config) => (config.crash_loop_limit > 0 ? undefined : 'crash_loop_limit is 0'),
   },
   proxy_mode: {

@@ -15,6 +15,8 @@ import { formatText } from './text.ts';
 export interface SupervisorLog {
   readonly log: Logger;
   readonly flushSync: () => void;
+  /** From now on. */
+  readonly setLevel: (level: LogConfig['log_level']) => void;
   readonly close: () => void;
 }
 
@@ -25,10 +27,11 @@ export function openSupervisorLog(config: LogConfig, identity: Identity = { role
   );
   const base = identityFields(identity);
   const text = config.log_format === 'text';
+  let least = levels[config.log_level];
   const method = (name: keyof Logger): LogMethod => {
     const level = levels[name];
-    if (level < levels[config.log_level]) return () => undefined;
     return (first: string | object, message?: string) => {
+      if (level < least) return;
       const head = { level, time: Date.now(), ...base };
       // Twice: it leads, and a field of the same name (the pid of a worker) cannot hide who wrote the line.
       const entry = { ...head, ...fieldsOf(first), ...head, ...messageOf(first, message) };
@@ -44,7 +47,10 @@ export function openSupervisorLog(config: LogConfig, identity: Identity = { role
     error: method('error'),
     fatal: method('fatal'),
   };
-  return { log, flushSync, close };
+  const setLevel = (level: LogConfig['log_level']): void => {
+    least = levels[level];
+  };
+  return { log, flushSync, setLevel, close };
 }
 
 /** As pino does: an error given alone stands under `err`. */

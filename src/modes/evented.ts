@@ -3,13 +3,14 @@ import { CommonServer, type Population } from '../common-server.ts';
 
 export class EventedServer extends CommonServer {
   readonly mode = 'evented';
+  readonly size = 1;
 
   protected population(): Population {
     return { workers: 1, threads: 0 };
   }
 
-  protected scale(): string {
-    return 'Evented mode has one event loop; --workers or --threads choose a mode that scales';
+  protected resize(): undefined {
+    return undefined;
   }
 
   describe(): string {

@@ -11,13 +11,17 @@ export class PreforkServer extends CommonServer {
     this.#workers = loaded.config.workers;
   }
 
+  get size(): number {
+    return this.#workers;
+  }
+
   protected population(): Population {
     return { workers: this.#workers, threads: 0 };
   }
 
-  protected scale(step: 1 | -1): string {
-    if (this.#workers + step < 1) return 'One worker is the least there can be';
-    this.#workers += step;
+  protected resize(workers: number): string {
+    if (workers < 1) return 'One worker is the least there can be';
+    this.#workers = workers;
     return `Scaling to ${this.describe()}`;
   }
 

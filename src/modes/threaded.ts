@@ -11,14 +11,18 @@ export class ThreadedServer extends CommonServer {
     this.#threads = loaded.config.threads;
   }
 
+  get size(): number {
+    return this.#threads;
+  }
+
   protected population(): Population {
     return { workers: 1, threads: this.#threads };
   }
 
-  protected scale(step: 1 | -1): string {
-    if (this.#threads + step < 1) return 'One thread is the least there can be';
-    this.#threads += step;
-    for (const handle of this.workers) handle.send({ type: 'threads', count: this.#threads });
+  protected resize(threads: number): string {
+    if (threads < 1) return 'One thread is the least there can be';
+    this.#threads = threads;
+    for (const handle of this.workers) handle.send({ type: 'threads', count: threads });
     return `Scaling to ${this.describe()}`;
   }
 

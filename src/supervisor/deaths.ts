@@ -59,7 +59,8 @@ export class Deaths {
     const fields = { worker, code: exit.code, signal: exit.signal };
     const said = hasSaidWhy(handle, exit);
     if (!exit.expected) this.count(handle);
-    if (exit.expected && said) return this.#log.info(fields, `${name} has ended`);
+    // One that is no longer wanted before it was ready has nothing to say.
+    if (exit.expected && (said || exit.code === 0)) return this.#log.info(fields, `${name} has ended`);
     const died = `${name} died: ${howItEnded(exit)}; it is replaced`;
     if (said) this.#log.warn(fields, died);
     else if (exit.signal === null) this.#log.error(fields, died);

@@ -9,6 +9,8 @@ const MIB = 1024 * 1024;
 const STACKS_MS = 1000;
 
 export interface SupervisorFigures {
+  /** The one that serves. */
+  readonly generation: number;
   readonly uptimeMs: number;
   /** Worker processes that ended without an order. */
   readonly deaths: number;
@@ -55,12 +57,13 @@ function logUsage(log: Logger, handle: WorkerHandle, { rss, loops }: WorkerUsage
 function logSupervisorUsage(
   log: Logger,
   handles: readonly WorkerHandle[],
-  { uptimeMs, deaths, poison }: SupervisorFigures,
+  { uptimeMs, deaths, poison, generation }: SupervisorFigures,
 ): void {
   const states = Object.groupBy(handles, ({ state }) => state);
   const counts = Object.fromEntries(Object.entries(states).map(([state, some]) => [state, some.length]));
   const figures = {
     uptime_s: Math.round(uptimeMs / 1000),
+    generation,
     rss_mib: toMib(residentBytes()),
     workers: counts,
     deaths,

@@ -71,6 +71,12 @@ export class ServiceManager {
     this.#tell({ READY: '1', STATUS: this.#status(staff) });
   }
 
+  /** ready() ends it. systemd (Type=notify-reload) wants to know since when, by the clock that all processes share. */
+  reloading(): void {
+    const usec = process.hrtime.bigint() / 1000n;
+    this.#tell({ RELOADING: '1', MONOTONIC_USEC: String(usec), STATUS: 'reloading' });
+  }
+
   stopping(): void {
     this.#tell({ STOPPING: '1', STATUS: 'stopping' });
   }

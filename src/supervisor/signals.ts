@@ -1,7 +1,7 @@
 /**
  * What each signal means: one table for the supervisor, `--help` and the README. Meanings are Odoo's and gunicorn's.
  */
-export type Action = 'stop' | 'refuse' | 'scale-up' | 'scale-down' | 'dump-stacks' | 'log-statistics';
+export type Action = 'stop' | 'reload' | 'refuse' | 'scale-up' | 'scale-down' | 'dump-stacks' | 'log-statistics';
 
 interface SignalRow {
   readonly signal: NodeJS.Signals;
@@ -13,7 +13,7 @@ interface SignalRow {
 const signalTable: readonly SignalRow[] = [
   { signal: 'SIGINT', action: 'stop', doc: 'stop gracefully; a second INT or TERM ends everything at once' },
   { signal: 'SIGTERM', action: 'stop', doc: 'the same' },
-  { signal: 'SIGHUP', action: 'stop', doc: 'the same, also when the terminal is closed; a later version reloads' },
+  { signal: 'SIGHUP', action: 'reload', doc: 'reload: configuration and code are read anew, no request is lost' },
   { signal: 'SIGUSR2', action: 'refuse', doc: 'nothing but a warning; a later version upgrades itself' },
   { signal: 'SIGTTIN', action: 'scale-up', doc: 'one worker (prefork) or thread (threaded) more' },
   { signal: 'SIGTTOU', action: 'scale-down', doc: 'one worker or thread less, never under 1' },

@@ -9,15 +9,14 @@ import type { Inheritance } from './inheritance.ts';
 const ENDING = import.meta.filename.slice(-3);
 const ENTRY = fileURLToPath(new URL(`../worker/main${ENDING}`, import.meta.url));
 
-/** Where the supervisor was started. */
-const CWD = process.cwd();
-
 /** In the checkout the app's `import 'tricorn'` must reach the sources (package.json, "exports"). */
 const CONDITIONS = ENDING === '.ts' ? ['--conditions=tricorn-source'] : [];
 
 export interface SpawnOptions extends Pick<Inheritance, 'fds'> {
   /** Whose rights it gets; undefined: the supervisor's. */
   readonly account?: Account | undefined;
+  /** Where it runs. */
+  readonly folder: string;
 }
 
 /**
@@ -26,11 +25,11 @@ export interface SpawnOptions extends Pick<Inheritance, 'fds'> {
  * Its `stdio` has, after the IPC channel, the lifeline (LIFELINE_FD) and then the descriptors of the listeners
  * (FIRST_LISTENER_FD ...).
  */
-export function spawnWorker({ fds, account }: SpawnOptions): Worker {
+export function spawnWorker({ fds, account, folder }: SpawnOptions): Worker {
   cluster.setupPrimary({
     exec: ENTRY,
     // A folder that is swapped by a deploy must not keep the next worker from starting.
-    cwd: existsSync(CWD) ? CWD : '/',
+    cwd: existsSync(folder) ? folder : '/',
     // SIGUSR1 means statistics here; Node would open its debugging port.
     execArgv: [...process.execArgv.filter(isNoDebugger), ...CONDITIONS, '--disable-sigusr1'],
     args: [],

@@ -59,6 +59,7 @@ export class WorkerHandle extends EventEmitter<Events> {
   readonly #clock: () => number;
   #stacks: PromiseWithResolvers<readonly LoopStack[]> | undefined;
   #usage: PromiseWithResolvers<WorkerUsage | undefined> | undefined;
+  readonly #closed: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #state: MemberState = 'starting';
   #hasLoops = true;
 
@@ -87,6 +88,11 @@ export class WorkerHandle extends EventEmitter<Events> {
   /** Whether requests are answered by it; false also where none of its threads is ready. */
   get serves(): boolean {
     return this.#hasLoops && (this.#state === 'ready' || this.#state === 'retiring');
+  }
+
+  /** Resolves when it accepts no more: while it drains, or with its end. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
   }
 
   send(message: ToWorker): void {
@@ -173,6 +179,7 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.#lifeline?.destroy();
     this.#onStacks([]);
     this.#onUsage();
+    this.#closed.resolve();
     this.#enter('exited');
   }
 
@@ -181,6 +188,7 @@ export class WorkerHandle extends EventEmitter<Events> {
     else if (message.type === 'usage') this.#onUsage(message);
     else if (message.type === 'worn') this.emit('worn', message.reason);
     else if (message.type === 'broken') this.emit('stuck');
+    else if (message.type === 'closed') this.#closed.resolve();
     else if (message.type === 'threads') this.#onThreads(message.ready, message.failed);
     else if (this.#state === 'starting') {
       this.form = message.form;

@@ -115,6 +115,7 @@ export class HttpWorker {
     try {
       // The queue lives on while others have its descriptor: the supervisor, unless it stops, and other workers.
       await finishAccepting(this.#acceptors, this.#boot.config.backlog);
+      tell({ type: 'closed' });
       await this.#engine.drain();
     } catch (error) {
       this.#log.log.error({ err: error }, 'The drain met an error');

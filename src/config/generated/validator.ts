@@ -35,6 +35,7 @@ const schema11 = {
     max_inflight: { type: 'integer', minimum: 0 },
     max_queue: { type: 'integer', minimum: 0 },
     max_queue_age: { type: 'number', minimum: 0, maximum: 86400 },
+    reload_strategy: { type: 'string', enum: ['surge', 'rolling'] },
     poison_threshold: { type: 'integer', minimum: 0 },
     crash_loop_limit: { type: 'integer', minimum: 0 },
     exit_on_crash_loop: { type: 'boolean' },
@@ -1210,14 +1211,14 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.poison_threshold !== undefined) {
-      let data29 = data.poison_threshold;
-      if (!(typeof data29 == 'number' && !(data29 % 1) && !isNaN(data29) && isFinite(data29))) {
+    if (data.reload_strategy !== undefined) {
+      let data29 = data.reload_strategy;
+      if (typeof data29 !== 'string') {
         const err73 = {
-          instancePath: instancePath + '/poison_threshold',
-          schemaPath: '#/properties/poison_threshold/type',
+          instancePath: instancePath + '/reload_strategy',
+          schemaPath: '#/properties/reload_strategy/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err73];
@@ -1226,29 +1227,27 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (typeof data29 == 'number' && isFinite(data29)) {
-        if (data29 < 0 || isNaN(data29)) {
-          const err74 = {
-            instancePath: instancePath + '/poison_threshold',
-            schemaPath: '#/properties/poison_threshold/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err74];
-          } else {
-            vErrors.push(err74);
-          }
-          errors++;
+      if (!(data29 === 'surge' || data29 === 'rolling')) {
+        const err74 = {
+          instancePath: instancePath + '/reload_strategy',
+          schemaPath: '#/properties/reload_strategy/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.reload_strategy.enum },
+        };
+        if (vErrors === null) {
+          vErrors = [err74];
+        } else {
+          vErrors.push(err74);
         }
+        errors++;
       }
     }
-    if (data.crash_loop_limit !== undefined) {
-      let data30 = data.crash_loop_limit;
+    if (data.poison_threshold !== undefined) {
+      let data30 = data.poison_threshold;
       if (!(typeof data30 == 'number' && !(data30 % 1) && !isNaN(data30) && isFinite(data30))) {
         const err75 = {
-          instancePath: instancePath + '/crash_loop_limit',
-          schemaPath: '#/properties/crash_loop_limit/type',
+          instancePath: instancePath + '/poison_threshold',
+          schemaPath: '#/properties/poison_threshold/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
@@ -1262,8 +1261,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
       if (typeof data30 == 'number' && isFinite(data30)) {
         if (data30 < 0 || isNaN(data30)) {
           const err76 = {
-            instancePath: instancePath + '/crash_loop_limit',
-            schemaPath: '#/properties/crash_loop_limit/minimum',
+            instancePath: instancePath + '/poison_threshold',
+            schemaPath: '#/properties/poison_threshold/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1276,13 +1275,14 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       }
     }
-    if (data.exit_on_crash_loop !== undefined) {
-      if (typeof data.exit_on_crash_loop !== 'boolean') {
+    if (data.crash_loop_limit !== undefined) {
+      let data31 = data.crash_loop_limit;
+      if (!(typeof data31 == 'number' && !(data31 % 1) && !isNaN(data31) && isFinite(data31))) {
         const err77 = {
-          instancePath: instancePath + '/exit_on_crash_loop',
-          schemaPath: '#/properties/exit_on_crash_loop/type',
+          instancePath: instancePath + '/crash_loop_limit',
+          schemaPath: '#/properties/crash_loop_limit/type',
           keyword: 'type',
-          params: { type: 'boolean' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err77];
@@ -1291,111 +1291,111 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+      if (typeof data31 == 'number' && isFinite(data31)) {
+        if (data31 < 0 || isNaN(data31)) {
+          const err78 = {
+            instancePath: instancePath + '/crash_loop_limit',
+            schemaPath: '#/properties/crash_loop_limit/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err78];
+          } else {
+            vErrors.push(err78);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.exit_on_crash_loop !== undefined) {
+      if (typeof data.exit_on_crash_loop !== 'boolean') {
+        const err79 = {
+          instancePath: instancePath + '/exit_on_crash_loop',
+          schemaPath: '#/properties/exit_on_crash_loop/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err79];
+        } else {
+          vErrors.push(err79);
+        }
+        errors++;
+      }
     }
     if (data.proxy_mode !== undefined) {
       if (typeof data.proxy_mode !== 'boolean') {
-        const err78 = {
+        const err80 = {
           instancePath: instancePath + '/proxy_mode',
           schemaPath: '#/properties/proxy_mode/type',
           keyword: 'type',
           params: { type: 'boolean' },
         };
         if (vErrors === null) {
-          vErrors = [err78];
+          vErrors = [err80];
         } else {
-          vErrors.push(err78);
+          vErrors.push(err80);
         }
         errors++;
       }
     }
     if (data.proxy_trust !== undefined) {
-      let data33 = data.proxy_trust;
-      if (Array.isArray(data33)) {
-        const len0 = data33.length;
+      let data34 = data.proxy_trust;
+      if (Array.isArray(data34)) {
+        const len0 = data34.length;
         for (let i0 = 0; i0 < len0; i0++) {
-          let data34 = data33[i0];
-          if (typeof data34 === 'string') {
-            if (!pattern0.test(data34)) {
-              const err79 = {
+          let data35 = data34[i0];
+          if (typeof data35 === 'string') {
+            if (!pattern0.test(data35)) {
+              const err81 = {
                 instancePath: instancePath + '/proxy_trust/' + i0,
                 schemaPath: '#/properties/proxy_trust/items/pattern',
                 keyword: 'pattern',
                 params: { pattern: '^[^\\u0000]*$' },
               };
               if (vErrors === null) {
-                vErrors = [err79];
+                vErrors = [err81];
               } else {
-                vErrors.push(err79);
+                vErrors.push(err81);
               }
               errors++;
             }
-            if (!formats4(data34)) {
-              const err80 = {
+            if (!formats4(data35)) {
+              const err82 = {
                 instancePath: instancePath + '/proxy_trust/' + i0,
                 schemaPath: '#/properties/proxy_trust/items/format',
                 keyword: 'format',
                 params: { format: 'trust' },
               };
               if (vErrors === null) {
-                vErrors = [err80];
+                vErrors = [err82];
               } else {
-                vErrors.push(err80);
+                vErrors.push(err82);
               }
               errors++;
             }
           } else {
-            const err81 = {
+            const err83 = {
               instancePath: instancePath + '/proxy_trust/' + i0,
               schemaPath: '#/properties/proxy_trust/items/type',
               keyword: 'type',
               params: { type: 'string' },
             };
             if (vErrors === null) {
-              vErrors = [err81];
+              vErrors = [err83];
             } else {
-              vErrors.push(err81);
+              vErrors.push(err83);
             }
             errors++;
           }
         }
       } else {
-        const err82 = {
+        const err84 = {
           instancePath: instancePath + '/proxy_trust',
           schemaPath: '#/properties/proxy_trust/type',
           keyword: 'type',
           params: { type: 'array' },
-        };
-        if (vErrors === null) {
-          vErrors = [err82];
-        } else {
-          vErrors.push(err82);
-        }
-        errors++;
-      }
-    }
-    if (data.logfile !== undefined) {
-      let data35 = data.logfile;
-      if (typeof data35 === 'string') {
-        if (!pattern0.test(data35)) {
-          const err83 = {
-            instancePath: instancePath + '/logfile',
-            schemaPath: '#/properties/logfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err83];
-          } else {
-            vErrors.push(err83);
-          }
-          errors++;
-        }
-      } else {
-        const err84 = {
-          instancePath: instancePath + '/logfile',
-          schemaPath: '#/properties/logfile/type',
-          keyword: 'type',
-          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err84];
@@ -1405,38 +1405,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.log_level !== undefined) {
-      let data36 = data.log_level;
-      if (typeof data36 !== 'string') {
-        const err85 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/type',
+    if (data.logfile !== undefined) {
+      let data36 = data.logfile;
+      if (typeof data36 === 'string') {
+        if (!pattern0.test(data36)) {
+          const err85 = {
+            instancePath: instancePath + '/logfile',
+            schemaPath: '#/properties/logfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err85];
+          } else {
+            vErrors.push(err85);
+          }
+          errors++;
+        }
+      } else {
+        const err86 = {
+          instancePath: instancePath + '/logfile',
+          schemaPath: '#/properties/logfile/type',
           keyword: 'type',
           params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err85];
-        } else {
-          vErrors.push(err85);
-        }
-        errors++;
-      }
-      if (
-        !(
-          data36 === 'fatal' ||
-          data36 === 'error' ||
-          data36 === 'warn' ||
-          data36 === 'info' ||
-          data36 === 'debug' ||
-          data36 === 'trace' ||
-          data36 === 'silent'
-        )
-      ) {
-        const err86 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_level.enum },
         };
         if (vErrors === null) {
           vErrors = [err86];
@@ -1446,12 +1437,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.log_format !== undefined) {
-      let data37 = data.log_format;
+    if (data.log_level !== undefined) {
+      let data37 = data.log_level;
       if (typeof data37 !== 'string') {
         const err87 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/type',
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1462,12 +1453,22 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (!(data37 === 'text' || data37 === 'json')) {
+      if (
+        !(
+          data37 === 'fatal' ||
+          data37 === 'error' ||
+          data37 === 'warn' ||
+          data37 === 'info' ||
+          data37 === 'debug' ||
+          data37 === 'trace' ||
+          data37 === 'silent'
+        )
+      ) {
         const err88 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/enum',
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/enum',
           keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_format.enum },
+          params: { allowedValues: schema11.properties.log_level.enum },
         };
         if (vErrors === null) {
           vErrors = [err88];
@@ -1477,13 +1478,14 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.access_log !== undefined) {
-      if (typeof data.access_log !== 'boolean') {
+    if (data.log_format !== undefined) {
+      let data38 = data.log_format;
+      if (typeof data38 !== 'string') {
         const err89 = {
-          instancePath: instancePath + '/access_log',
-          schemaPath: '#/properties/access_log/type',
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/type',
           keyword: 'type',
-          params: { type: 'boolean' },
+          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err89];
@@ -1492,30 +1494,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.pidfile !== undefined) {
-      let data39 = data.pidfile;
-      if (typeof data39 === 'string') {
-        if (!pattern0.test(data39)) {
-          const err90 = {
-            instancePath: instancePath + '/pidfile',
-            schemaPath: '#/properties/pidfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err90];
-          } else {
-            vErrors.push(err90);
-          }
-          errors++;
+      if (!(data38 === 'text' || data38 === 'json')) {
+        const err90 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_format.enum },
+        };
+        if (vErrors === null) {
+          vErrors = [err90];
+        } else {
+          vErrors.push(err90);
         }
-      } else {
+        errors++;
+      }
+    }
+    if (data.access_log !== undefined) {
+      if (typeof data.access_log !== 'boolean') {
         const err91 = {
-          instancePath: instancePath + '/pidfile',
-          schemaPath: '#/properties/pidfile/type',
+          instancePath: instancePath + '/access_log',
+          schemaPath: '#/properties/access_log/type',
           keyword: 'type',
-          params: { type: 'string' },
+          params: { type: 'boolean' },
         };
         if (vErrors === null) {
           vErrors = [err91];
@@ -1525,13 +1525,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.user !== undefined) {
-      let data40 = data.user;
+    if (data.pidfile !== undefined) {
+      let data40 = data.pidfile;
       if (typeof data40 === 'string') {
         if (!pattern0.test(data40)) {
           const err92 = {
-            instancePath: instancePath + '/user',
-            schemaPath: '#/properties/user/pattern',
+            instancePath: instancePath + '/pidfile',
+            schemaPath: '#/properties/pidfile/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
@@ -1544,8 +1544,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err93 = {
-          instancePath: instancePath + '/user',
-          schemaPath: '#/properties/user/type',
+          instancePath: instancePath + '/pidfile',
+          schemaPath: '#/properties/pidfile/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1557,13 +1557,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.group !== undefined) {
-      let data41 = data.group;
+    if (data.user !== undefined) {
+      let data41 = data.user;
       if (typeof data41 === 'string') {
         if (!pattern0.test(data41)) {
           const err94 = {
-            instancePath: instancePath + '/group',
-            schemaPath: '#/properties/group/pattern',
+            instancePath: instancePath + '/user',
+            schemaPath: '#/properties/user/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
@@ -1576,8 +1576,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err95 = {
-          instancePath: instancePath + '/group',
-          schemaPath: '#/properties/group/type',
+          instancePath: instancePath + '/user',
+          schemaPath: '#/properties/user/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1589,45 +1589,45 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.stop_after_init !== undefined) {
-      if (typeof data.stop_after_init !== 'boolean') {
-        const err96 = {
-          instancePath: instancePath + '/stop_after_init',
-          schemaPath: '#/properties/stop_after_init/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
-        };
-        if (vErrors === null) {
-          vErrors = [err96];
-        } else {
-          vErrors.push(err96);
-        }
-        errors++;
-      }
-    }
-    if (data.test_file !== undefined) {
-      let data43 = data.test_file;
-      if (typeof data43 === 'string') {
-        if (!pattern0.test(data43)) {
-          const err97 = {
-            instancePath: instancePath + '/test_file',
-            schemaPath: '#/properties/test_file/pattern',
+    if (data.group !== undefined) {
+      let data42 = data.group;
+      if (typeof data42 === 'string') {
+        if (!pattern0.test(data42)) {
+          const err96 = {
+            instancePath: instancePath + '/group',
+            schemaPath: '#/properties/group/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
-            vErrors = [err97];
+            vErrors = [err96];
           } else {
-            vErrors.push(err97);
+            vErrors.push(err96);
           }
           errors++;
         }
       } else {
-        const err98 = {
-          instancePath: instancePath + '/test_file',
-          schemaPath: '#/properties/test_file/type',
+        const err97 = {
+          instancePath: instancePath + '/group',
+          schemaPath: '#/properties/group/type',
           keyword: 'type',
           params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err97];
+        } else {
+          vErrors.push(err97);
+        }
+        errors++;
+      }
+    }
+    if (data.stop_after_init !== undefined) {
+      if (typeof data.stop_after_init !== 'boolean') {
+        const err98 = {
+          instancePath: instancePath + '/stop_after_init',
+          schemaPath: '#/properties/stop_after_init/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
         };
         if (vErrors === null) {
           vErrors = [err98];
@@ -1637,12 +1637,44 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
+    if (data.test_file !== undefined) {
+      let data44 = data.test_file;
+      if (typeof data44 === 'string') {
+        if (!pattern0.test(data44)) {
+          const err99 = {
+            instancePath: instancePath + '/test_file',
+            schemaPath: '#/properties/test_file/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err99];
+          } else {
+            vErrors.push(err99);
+          }
+          errors++;
+        }
+      } else {
+        const err100 = {
+          instancePath: instancePath + '/test_file',
+          schemaPath: '#/properties/test_file/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err100];
+        } else {
+          vErrors.push(err100);
+        }
+        errors++;
+      }
+    }
   } else {
-    const err99 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
+    const err101 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
     if (vErrors === null) {
-      vErrors = [err99];
+      vErrors = [err101];
     } else {
-      vErrors.push(err99);
+      vErrors.push(err101);
     }
     errors++;
   }

@@ -103,7 +103,7 @@ t.test('the supervisor: text, and silence', async (t) => {
 t.test('a fatal line is in the file when the call returns', async (t) => {
   const c = config(t.testdir());
   for (const open of [openLog, openSupervisorLog]) {
-    const { log, close } = open(c, { role: 'supervisor' });
+    const { log, close }: { log: Logger; close: () => void } = open(c, { role: 'supervisor' });
     log.info('before');
     log.fatal('now');
     t.match(jsonLines(read(c)).slice(-2), [{ msg: 'before' }, { msg: 'now' }]);

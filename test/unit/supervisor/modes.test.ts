@@ -3,8 +3,7 @@ import t, { type Test } from 'tap';
 import { EventedServer } from '../../../src/modes/evented.ts';
 import { PreforkServer } from '../../../src/modes/prefork.ts';
 import { ThreadedServer } from '../../../src/modes/threaded.ts';
-import type { Population } from '../../../src/common-server.ts';
-import type { ServerOptions } from '../../../src/common-server.ts';
+import type { Population, ServerOptions } from '../../../src/common-server.ts';
 import type { LoadedConfig } from '../../../src/config/config.ts';
 import { load } from '../config/support.ts';
 import { recordLog } from './support.ts';
@@ -13,7 +12,8 @@ import { recordLog } from './support.ts';
 interface Open {
   readonly mode: string;
   population(): Population;
-  scale(step: 1 | -1): string;
+  readonly size: number;
+  scale(size: number): string;
   describe(): string;
 }
 
@@ -21,26 +21,17 @@ class OpenPrefork extends PreforkServer {
   override population(): Population {
     return super.population();
   }
-  override scale(step: 1 | -1): string {
-    return super.scale(step);
-  }
 }
 
 class OpenThreaded extends ThreadedServer {
   override population(): Population {
     return super.population();
   }
-  override scale(step: 1 | -1): string {
-    return super.scale(step);
-  }
 }
 
 class OpenEvented extends EventedServer {
   override population(): Population {
     return super.population();
-  }
-  override scale(): string {
-    return super.scale();
   }
 }
 
@@ -58,13 +49,13 @@ t.test('prefork: workers, without threads', async (t) => {
 
 t.test('prefork scales its workers, never under 1', async (t) => {
   const server = open(t, OpenPrefork, '--workers=2');
-  t.equal(server.scale(1), 'Scaling to prefork, 3 workers');
+  t.equal(server.scale(server.size + 1), 'Scaling to prefork, 3 workers');
   t.same(server.population(), { workers: 3, threads: 0 });
-  server.scale(-1);
-  t.equal(server.scale(-1), 'Scaling to prefork, 1 worker');
-  t.equal(server.scale(-1), 'One worker is the least there can be');
+  server.scale(server.size - 1);
+  t.equal(server.scale(server.size - 1), 'Scaling to prefork, 1 worker');
+  t.equal(server.scale(server.size - 1), 'One worker is the least there can be');
   t.same(server.population(), { workers: 1, threads: 0 });
-  t.equal(server.scale(1), 'Scaling to prefork, 2 workers', 'what was refused is not owed');
+  t.equal(server.scale(server.size + 1), 'Scaling to prefork, 2 workers', 'what was refused is not owed');
 });
 
 t.test('threaded: one worker with its threads', async (t) => {
@@ -76,20 +67,20 @@ t.test('threaded: one worker with its threads', async (t) => {
 
 t.test('threaded scales its threads, never under 1', async (t) => {
   const server = open(t, OpenThreaded, '--threads=2');
-  t.equal(server.scale(1), 'Scaling to threaded, 3 threads');
+  t.equal(server.scale(server.size + 1), 'Scaling to threaded, 3 threads');
   t.same(server.population(), { workers: 1, threads: 3 });
-  server.scale(-1);
-  t.equal(server.scale(-1), 'Scaling to threaded, 1 thread');
-  t.equal(server.scale(-1), 'One thread is the least there can be');
+  server.scale(server.size - 1);
+  t.equal(server.scale(server.size - 1), 'Scaling to threaded, 1 thread');
+  t.equal(server.scale(server.size - 1), 'One thread is the least there can be');
   t.same(server.population(), { workers: 1, threads: 1 });
-  t.equal(server.scale(1), 'Scaling to threaded, 2 threads');
+  t.equal(server.scale(server.size + 1), 'Scaling to threaded, 2 threads');
 });
 
 t.test('evented: one worker, and it does not scale', async (t) => {
   const server = open(t, OpenEvented, '--evented');
   t.equal(server.mode, 'evented');
   for (const step of [1, -1] as const) {
-    t.match(server.scale(step), /^Evented mode has one event loop; --workers or --threads/);
+    t.match(server.scale(server.size + step), /^Evented mode has one event loop; --workers or --threads/);
     t.same(server.population(), { workers: 1, threads: 0 });
   }
   t.equal(server.describe(), 'evented, one event loop');

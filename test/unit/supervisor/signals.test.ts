@@ -6,7 +6,7 @@ import { renderSignals, signalHelp, SignalQueue, type ReceivedSignal } from '../
 const MEANINGS = {
   SIGINT: 'stop',
   SIGTERM: 'stop',
-  SIGHUP: 'stop',
+  SIGHUP: 'reload',
   SIGUSR2: 'refuse',
   SIGTTIN: 'scale-up',
   SIGTTOU: 'scale-down',

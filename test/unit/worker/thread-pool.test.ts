@@ -45,7 +45,9 @@ async function startPool(t: Test, threads: number): Promise<Pool> {
   const listener = await bindListener('127.0.0.1', 0);
   const { fds, listeners } = inherit([listener], threads);
   const boot = { threads, address: listener.address, listeners };
-  const handle = new WorkerHandle(spawnWorker({ fds }), bootOf(config, boot), () => performance.now());
+  const handle = new WorkerHandle(spawnWorker({ folder: process.cwd(), fds }), bootOf(config, boot), () =>
+    performance.now(),
+  );
   t.teardown(async () => {
     listener.close();
     handle.kill();

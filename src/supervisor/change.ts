@@ -1,0 +1,28 @@
+/** What can be asked of a running service, and what comes of it. */
+import type { Mode } from '../common-server.ts';
+import type { WireError } from '../errors.ts';
+
+export type ChangeRequest =
+  /** The configuration and the code are read anew. */
+  | { readonly command: 'reload' }
+  /** The generation before this one is started again. */
+  | { readonly command: 'rollback' }
+  /** Another number of workers or threads. */
+  | { readonly command: 'scale'; readonly count: number }
+  /** Another mode; `count` workers or threads, default: what the configuration says, else one for each core. */
+  | { readonly command: 'mode'; readonly mode: Mode; readonly count?: number }
+  /** The worker of that number is replaced. */
+  | { readonly command: 'recycle'; readonly worker: number };
+
+export interface Progress {
+  /** Workers of the new generation. */
+  readonly ready: number;
+  readonly wanted: number;
+}
+
+export type Outcome =
+  | { readonly outcome: 'done'; readonly text: string; readonly generation: number }
+  /** What was there before serves on. */
+  | { readonly outcome: 'failed'; readonly text: string; readonly error: WireError }
+  /** It was not even tried. */
+  | { readonly outcome: 'refused'; readonly text: string };

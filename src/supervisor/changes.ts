@@ -1,0 +1,198 @@
+/**
+ * Changes of a running service: one at a time, in the order in which they were asked for. A change that needs new workers
+ * starts a generation beside the one that serves, and only when every worker of it is ready does the old one drain
+ * (HAProxy's and nginx's order); one that fails leaves the old one as it was.
+ */
+import { availableParallelism } from 'node:os';
+import { setTimeout as pass } from 'node:timers/promises';
+import type { CommonServer, ServerOptions } from '../common-server.ts';
+import { logError, toWireError, type WireError } from '../errors.ts';
+import type { LoadedConfig } from '../config/config.ts';
+import type { Logger } from '../log/supervisor-log.ts';
+import { roll } from '../roster/rolling.ts';
+import type { ChangeRequest, Outcome, Progress } from './change.ts';
+import { keepWhatNeedsRestart, withMode } from './restart-settings.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/** So long a change waits for the old workers to accept no more, milliseconds. */
+const CLOSE_MS = 1000;
+
+type OnProgress = (progress: Progress) => void;
+
+interface Asked {
+  readonly request: ChangeRequest;
+  readonly outcome: PromiseWithResolvers<Outcome>;
+  /** Of all who wait for it. */
+  readonly onProgress: OnProgress[];
+}
+
+export interface ChangesOptions {
+  readonly log: Logger;
+  readonly supervisor: Pick<Supervisor, 'state' | 'current' | 'boot' | 'promote' | 'tellChange' | 'wake' | 'clock'>;
+}
+
+export class Changes {
+  readonly #log: Logger;
+  readonly #supervisor: ChangesOptions['supervisor'];
+  readonly #waiting: Asked[] = [];
+  #running: Asked | undefined;
+  /** The generation that boots. */
+  #next: CommonServer | undefined;
+  /** What a rollback goes back to. */
+  #before: LoadedConfig | undefined;
+  #told = '';
+
+  constructor({ log, supervisor }: ChangesOptions) {
+    this.#log = log;
+    this.#supervisor = supervisor;
+  }
+
+  /**
+   * Resolves when it is decided. Reloads that wait are one: whatever the configuration is when its turn comes, the last
+   * one wins.
+   */
+  request(request: ChangeRequest, onProgress: OnProgress = () => {}): Promise<Outcome> {
+    const same = this.#waiting.find((asked) => asked.request.command === 'reload' && request.command === 'reload');
+    if (same) {
+      same.onProgress.push(onProgress);
+      return same.outcome.promise;
+    }
+    if (this.#running) this.#log.info(`${request.command}: waits for the ${this.#running.request.command} that runs`);
+    const asked: Asked = { request, outcome: Promise.withResolvers(), onProgress: [onProgress] };
+    this.#waiting.push(asked);
+    this.#supervisor.wake();
+    return asked.outcome.promise;
+  }
+
+  /** Its part of the supervisor's tick. */
+  step(): void {
+    const { state } = this.#supervisor;
+    if (state === 'stopping') for (const asked of this.#waiting.splice(0)) asked.outcome.resolve(STOPPING);
+    if (this.#next) this.#follow(this.#next);
+    if (state === 'serving' && !this.#running) void this.#begin();
+  }
+
+  async #begin(): Promise<void> {
+    const asked = this.#waiting.shift();
+    if (!asked) return;
+    this.#running = asked;
+    const outcome = await this.#run(asked.request).catch((error: unknown) =>
+      this.#failed(asked.request.command, toWireError(error)),
+    );
+    this.#running = undefined;
+    asked.outcome.resolve(outcome);
+    this.#supervisor.wake();
+  }
+
+  /** Throws what keeps a change from being tried at all. */
+  async #run(request: ChangeRequest): Promise<Outcome> {
+    const { current } = this.#supervisor;
+    switch (request.command) {
+      case 'reload':
+        return this.#reload(current);
+      case 'rollback':
+        return this.#before ? this.#replace(this.#before, 'rollback') : refused('There is no earlier generation');
+      case 'mode':
+        return this.#replace(withMode(current.loaded, request, availableParallelism()), 'change of mode');
+      case 'scale':
+        return scale(current, request.count);
+      case 'recycle':
+        return recycle(current, request.worker);
+    }
+  }
+
+  #reload(current: CommonServer): Promise<Outcome> {
+    const fresh = current.options.reread?.() ?? current.loaded;
+    const { loaded, kept } = keepWhatNeedsRestart(fresh, current.loaded);
+    for (const warning of [...kept, ...fresh.warnings]) this.#log.warn(warning);
+    return this.#replace(loaded, 'reload');
+  }
+
+  async #replace(loaded: LoadedConfig, what: string): Promise<Outcome> {
+    const old = this.#supervisor.current;
+    const next = await successor(loaded, old);
+    if (this.#supervisor.state !== 'serving') return STOPPING;
+    this.#log.info({ generation: next.generation }, `${sentence(what)}: ${next.describe()} starts`);
+    this.#supervisor.tellChange('begins');
+    this.#next = next;
+    this.#told = '';
+    // Before its first tick.
+    this.#follow(next);
+    const error = await this.#supervisor.boot(next);
+    this.#next = undefined;
+    old.limit = Infinity;
+    if (this.#supervisor.state !== 'serving') return STOPPING;
+    this.#supervisor.tellChange('is over');
+    if (error) return this.#failed(what, error);
+    this.#before = old.loaded;
+    this.#supervisor.promote(next);
+    next.options.setLogLevel?.(next.config.log_level);
+    await accepted(old);
+    const form = next.workers.ready[0]?.form ?? 'no app';
+    const text = `${sentence(what)}: generation ${next.generation} serves, ${next.describe()}, ${form}`;
+    this.#log.info({ generation: next.generation }, text);
+    return { outcome: 'done', text, generation: next.generation };
+  }
+
+  /** While the next generation boots: says how far it is, and in a rolling reload lets it go on. */
+  #follow(next: CommonServer): void {
+    const { current } = this.#supervisor;
+    const ready = next.workers.ready.length;
+    const wanted = next.staff;
+    if (next.config.reload_strategy === 'rolling') {
+      const limits = roll({ ready, wanted, old: current.staff });
+      next.limit = limits.next;
+      current.limit = limits.old;
+    }
+    const told = `${ready}/${wanted}`;
+    if (told === this.#told) return;
+    this.#told = told;
+    this.#log.debug({ generation: next.generation }, `Workers ready ${told}`);
+    for (const onProgress of this.#running?.onProgress ?? []) onProgress({ ready, wanted });
+    this.#supervisor.wake();
+  }
+
+  #failed(what: string, error: WireError): Outcome {
+    const serves = `generation ${this.#supervisor.current.generation} serves on`;
+    logError(this.#log, error, `${sentence(what)} failed, ${serves}: `, 'error');
+    return { outcome: 'failed', text: `${sentence(what)} failed, ${serves}`, error };
+  }
+}
+
+const STOPPING: Outcome = refused('The service stops');
+
+function refused(text: string): Outcome {
+  return { outcome: 'refused', text };
+}
+
+/**
+ * Waits until no worker of the old generation accepts: who asks after that, on a connection of his own, is answered by the
+ * new one. One that is stuck is not waited for.
+ */
+async function accepted(old: CommonServer): Promise<void> {
+  const all = Promise.all([...old.workers].map(({ closed }) => closed));
+  await Promise.race([all, pass(CLOSE_MS, undefined, { ref: false })]);
+}
+
+/** A server of the same supervisor for another generation. */
+async function successor(loaded: LoadedConfig, old: CommonServer): Promise<CommonServer> {
+  const options = { ...old.options, successorOf: old };
+  if (old.options.select) return old.options.select(loaded, options);
+  const Same = old.constructor as new (loaded: LoadedConfig, options: ServerOptions) => CommonServer;
+  return new Same(loaded, options);
+}
+
+function scale(current: CommonServer, count: number): Outcome {
+  if (current.mode === 'evented' || count < 1) return refused(current.scale(count));
+  return { outcome: 'done', text: current.scale(count), generation: current.generation };
+}
+
+function recycle(current: CommonServer, number: number): Outcome {
+  const handle = current.workers.recycleNow(number);
+  if (!handle) return refused(`There is no worker ${number} that serves`);
+  return { outcome: 'done', text: `${handle.name} is recycled`, generation: current.generation };
+}
+
+function sentence(what: string): string {
+  return what.charAt(0).toUpperCase() + what.slice(1);
+}

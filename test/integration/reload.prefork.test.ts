@@ -1,0 +1,3 @@
+import { reloads } from './reload.ts';
+
+reloads('prefork');
