@@ -14,8 +14,8 @@ import { buildUntilExit } from './support/build.ts';
 import { cpuSeconds, memory, processTree } from './support/proc.ts';
 import { killAllWatched, Watched } from './support/watched.ts';
 
-/** By then the optimising compilers have run for the first time: that alone brings 7 MB of the node binary into memory. */
-const WARM_UP = 400;
+/** By then whatever is loaded when it is first needed has been. */
+const WARM_UP = 20;
 const RESTARTS = 200;
 /** Bytes. */
 const MOST_GROWTH = 5e6;

@@ -200,7 +200,7 @@ function stopping(start: Start, mode: Mode): void {
     const server = await start(t);
     server.kill('SIGUSR2');
     await server.line(/^SIGUSR2 means nothing yet/);
-    t.match(await get(server.url), { status: 200 });
+    t.match(await get(`${server.url}/who`), { status: 200 });
   });
 
   t.test('when the supervisor is killed, its workers end, even one that is blocked', async (t) => {
