@@ -91,8 +91,9 @@ async function change(
 
 /** Waits until the process has ended, also where it ends before it can say so. */
 async function stop(command: ControlCommand, socket: string, io: Terminal): Promise<Result | number> {
-  const { body } = await ask(socket, { method: 'GET', path: '/status', withinMs: LOOK_MS });
-  const { pid } = body as Status;
+  const before = await ask(socket, { method: 'GET', path: '/status', withinMs: LOOK_MS });
+  if (before.status !== 200) return refused(command, before, io);
+  const { pid } = before.body as Status;
   const { method, path } = command;
   const answer = await ask(socket, { method, path, onProgress: progressOn(io) }).catch((error: unknown) => error);
   const brokeOff = answer instanceof Error;

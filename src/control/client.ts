@@ -36,20 +36,30 @@ export async function ask(socket: string, question: Question): Promise<Answer> {
 }
 
 async function askOnce(socket: string, question: Question): Promise<Answer> {
+  const { withinMs } = question;
+  const late = withinMs === undefined ? undefined : AbortSignal.timeout(withinMs);
   try {
-    const response = await send(socket, question);
+    const response = await send(socket, question, late);
     return { status: response.statusCode ?? 0, body: await readLines(response, question.onProgress) };
   } catch (error) {
-    throw new TricornError('TRC_NO_SERVER', { reason: whyNot(socket, error, question) }, { cause: error });
+    // In mid-answer it would look like a connection that breaks off.
+    const isLate = late?.aborted === true && withinMs !== undefined;
+    const reason = isLate
+      ? `the server at ${socket} has not answered within ${withinMs / 1000} s`
+      : whyNot(socket, error as NodeJS.ErrnoException);
+    throw new TricornError('TRC_NO_SERVER', { reason }, { cause: error });
   }
 }
 
-function send(socketPath: string, { method, path, body, withinMs }: Question): Promise<IncomingMessage> {
+function send(
+  socketPath: string,
+  { method, path, body }: Question,
+  signal: AbortSignal | undefined,
+): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const text = body === undefined ? '' : JSON.stringify(body);
   const headers = { host: 'tricorn', 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
-  const signal = withinMs === undefined ? {} : { signal: AbortSignal.timeout(withinMs) };
-  request({ socketPath, method, path, headers, agent: false, ...signal }, resolve)
+  request({ socketPath, method, path, headers, agent: false, ...(signal && { signal }) }, resolve)
     .on('error', reject)
     .end(text);
   return promise;
@@ -82,10 +92,8 @@ export function whyUnreachable(socket: string, code: string): string {
   return `the control socket ${socket} cannot be reached: ${code}`;
 }
 
-function whyNot(socket: string, error: unknown, { withinMs = 0 }: Question): string {
-  const { code = '', name } = error as NodeJS.ErrnoException;
-  if (name === 'TimeoutError' || name === 'AbortError' || code === 'ABORT_ERR')
-    return `the server at ${socket} has not answered within ${withinMs / 1000} s`;
+function whyNot(socket: string, error: NodeJS.ErrnoException): string {
+  const { code = '' } = error;
   if (code === 'ECONNRESET') return `the server at ${socket} broke off; its log may say why`;
   if (error instanceof SyntaxError || code.startsWith('HPE_'))
     return `what answers at ${socket} is no control socket of Tricorn`;

@@ -14,14 +14,12 @@ import { controlCommands, type ControlCommand } from './commands.ts';
 import { masked } from './masked.ts';
 import type { ChangeRequest, Operations, Result } from './operations.ts';
 import { readBody, Refusal } from './read-body.ts';
-import { ResultStream } from './result-stream.ts';
+import { ResultStream, SILENT_MS } from './result-stream.ts';
 import type { ControlOptions } from './server.ts';
 
 /** How long the headers, and all of a request, may take to arrive, milliseconds. */
 const HEADERS_MS = 5000;
 const REQUEST_MS = 10_000;
-/** How long a client may neither send nor take anything, milliseconds. */
-const SILENT_MS = 10_000;
 const CHECK_EVERY_MS = 1000;
 
 const paths = controlCommands.map(({ method, path }) => `${method} ${path}`);
@@ -81,8 +79,6 @@ export class Exchange {
     const command = commandOf(request);
     if (command.method === 'GET') return sendJson(response, 200, await this.#look(command));
     const values = argumentsOf(command, await readBody(request));
-    // An outcome may take its time, in silence.
-    request.socket.setTimeout(0);
     this.#log.info({ command: command.name, ...values }, `The control socket is asked for: ${command.name}`);
     if (command.name === 'stop') return this.#stop(response);
     await this.#change({ command: command.name, ...values } as ChangeRequest, new ResultStream(response));

@@ -2,6 +2,9 @@
 import type { ServerResponse } from 'node:http';
 import type { Progress, Result } from './operations.ts';
 
+/** How long a client may neither send nor take anything, milliseconds. */
+export const SILENT_MS = 10_000;
+
 /** The status where a result is the first that can be said; after progress it is 200, and the last line tells. */
 const statusOf: Readonly<Record<Result['outcome'], number>> = { done: 200, failed: 500, refused: 409 };
 
@@ -10,6 +13,8 @@ export class ResultStream {
 
   constructor(response: ServerResponse) {
     this.#response = response;
+    // An outcome may take its time, in silence.
+    response.socket?.setTimeout(0);
   }
 
   progress(progress: Progress): void {
@@ -19,6 +24,8 @@ export class ResultStream {
   /** Ends the answer; what comes later is dropped. */
   finish(result: Result): void {
     this.#write(statusOf[result.outcome], { result });
+    // From now on it is only its reader who takes time.
+    this.#response.socket?.setTimeout(SILENT_MS);
     this.#response.end();
   }
 
