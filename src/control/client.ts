@@ -29,10 +29,18 @@ const RETRY_MS = 300;
  */
 export async function ask(socket: string, question: Question): Promise<Answer> {
   for (let left = RETRIES; ; left -= 1) {
-    const answer = await askOnce(socket, question);
-    if (answer.status !== 503 || left === 0) return answer;
+    const answer = await askOnce(socket, question).catch((error: Error) => {
+      if (left > 0 && wasTurnedAway(error)) return undefined;
+      throw error;
+    });
+    if (answer && (answer.status !== 503 || left === 0)) return answer;
     await pass(RETRY_MS);
   }
+}
+
+/** Its 503 came, and its end of the connection was closed, before we had written a word: nothing was asked yet. */
+function wasTurnedAway({ cause }: Error): boolean {
+  return (cause as NodeJS.ErrnoException).code === 'EPIPE';
 }
 
 async function askOnce(socket: string, question: Question): Promise<Answer> {

@@ -1,5 +1,6 @@
 import http from 'node:http';
 import { once } from 'node:events';
+import net from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ask, whyUnreachable } from '../../../src/control/client.ts';
@@ -63,6 +64,23 @@ t.test('a server that has no connection to spare is asked again', async (t) => {
   });
   t.same(await ask(path, GET), { status: 200, body: {} });
   t.equal(times, 3);
+});
+
+t.test('one that turned us away before we had said a word is asked again', async (t) => {
+  const path = join(shortFolder(t), 's');
+  let times = 0;
+  const real = http.createServer((_, response) => response.end('{}'));
+  const server = net.createServer({ pauseOnConnect: true }, (socket) => {
+    times += 1;
+    if (times === 1) return socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n', () => socket.destroy());
+    socket.resume();
+    real.emit('connection', socket);
+  });
+  server.listen(path);
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  t.same(await ask(path, GET), { status: 200, body: {} });
+  t.equal(times, 2);
 });
 
 t.test('why there is nobody', async (t) => {

@@ -5,6 +5,7 @@ import { settingKeys, flagOf } from '../../../src/config/settings.ts';
 import { commonFlags, ownFlags } from '../../../src/control/command-line.ts';
 import { controlCommands, exitCodes } from '../../../src/control/commands.ts';
 import { renderCommandHelp } from '../../../src/control/describe.ts';
+import { signalHelp } from '../../../src/supervisor/signals.ts';
 
 t.test('each command has a name and a path of its own', async (t) => {
   for (const of of ['name', 'path'] as const) {
@@ -25,6 +26,13 @@ t.test('a flag that is also a setting means the same', async (t) => {
   const flags = settingKeys.map(flagOf);
   for (const { name, placeholder } of commonFlags) {
     if (flags.includes(name)) t.type(placeholder, 'string', name);
+  }
+});
+
+t.test('the signals that are named are signals that the supervisor heeds', async (t) => {
+  const heeded = signalHelp().map(({ name }) => name);
+  for (const { name, signals = '' } of controlCommands) {
+    for (const [signal] of signals.matchAll(/\b[A-Z]{2,}\d?\b/g)) t.ok(heeded.includes(signal), `${name}: ${signal}`);
   }
 });
 
