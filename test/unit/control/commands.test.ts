@@ -8,8 +8,8 @@ import { renderCommandHelp } from '../../../src/control/describe.ts';
 import { signalHelp } from '../../../src/supervisor/signals.ts';
 
 t.test('each command has a name and a path of its own', async (t) => {
-  for (const of of ['name', 'path'] as const) {
-    t.equal(new Set(controlCommands.map((command) => command[of])).size, controlCommands.length);
+  for (const field of ['name', 'path'] as const) {
+    t.equal(new Set(controlCommands.map((command) => command[field])).size, controlCommands.length);
   }
   for (const { name, path, method, summary, startsApp } of controlCommands) {
     t.match(summary, /^[A-Z].*[^.]$/, name);
