@@ -1,10 +1,14 @@
-/** The mode selector: reads flags and ini, instantiates one of the three servers, and runs the command on it. */
+/**
+ * The mode selector: reads flags and ini, instantiates one of the three servers, and runs the command on it. Commands
+ * to a server that runs already are handed to src/control/cli.ts.
+ */
 import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import type { CommonServer, ServerOptions } from '../src/common-server.ts';
-import { parseCommandLine } from '../src/config/command-line.ts';
+import { commands, parseCommandLine } from '../src/config/command-line.ts';
 import type { Config, LoadedConfig } from '../src/config/config.ts';
 import { loadConfig } from '../src/config/load.ts';
+import { controlCommandNamed } from '../src/control/commands.ts';
 import { toWireError, type WireError } from '../src/errors.ts';
 import { openSupervisorLog } from '../src/log/supervisor-log.ts';
 
@@ -16,6 +20,12 @@ export interface Io {
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
+
+interface Check {
+  readonly env: Environment;
+  readonly io: Io;
+  readonly json: boolean;
+}
 
 /** Runs the command line and resolves with the exit code; never throws. */
 export async function main(argv: readonly string[], env: Environment, io: Io): Promise<number> {
@@ -29,22 +39,41 @@ export async function main(argv: readonly string[], env: Environment, io: Io): P
 }
 
 async function dispatch(argv: readonly string[], env: Environment, io: Io): Promise<number> {
-  const { command, action } = parseCommandLine(argv, io.cwd());
+  const { command, action, json } = parseCommandLine(argv, io.cwd());
   if (action === 'version') return print(io, `tricorn ${version()} (node ${process.version})\n`);
   // Loaded only when asked for: the supervisor's memory is a budget.
+  const control = controlCommandNamed(command);
+  if (control && control.startsApp !== true) {
+    return (await import('../src/control/cli.ts')).runControl({ command: control, argv, env, io });
+  }
   if (action === 'help') return print(io, await help());
   const cwd = whereCalled(env, io.cwd());
   const load = (): LoadedConfig => loadConfig({ argv, env, cwd, stdoutIsTTY: io.stdout.isTTY === true });
   const loaded = load();
   if (action === 'print-config') return print(io, (await import('../src/config/help.ts')).renderPrintConfig(loaded));
-  const check = command === 'check';
-  // The verdict of a check is for who asked, not for the log of a service.
-  const sink = openSupervisorLog(check ? { ...loaded.config, logfile: '' } : loaded.config);
+  if (command === 'check') return check(loaded, { env, io, json });
+  const sink = openSupervisorLog(loaded.config);
   const { log, setLevel: setLogLevel } = sink;
-  const server = await selectMode(loaded, { log, check, reread: load, setLogLevel, select: selectMode });
+  const server = await selectMode(loaded, { log, reread: load, setLogLevel, select: selectMode });
   const code = await server.run();
   sink.close();
-  if (server.failure && !isOnTerminal(loaded.config, check)) complain(io, server.failure);
+  if (server.failure && !isOnTerminal(loaded.config)) complain(io, server.failure);
+  return code;
+}
+
+/** Boots the app without serving, and compares with a server that runs. */
+async function check(loaded: LoadedConfig, { env, io, json }: Check): Promise<number> {
+  const { config } = loaded;
+  // The verdict is for who asked, not for the log of a service.
+  const sink = openSupervisorLog({ ...config, logfile: '', ...(json ? { log_level: 'silent' } : {}) });
+  const server = await selectMode(loaded, { log: sink.log, check: true });
+  const code = await server.run();
+  sink.close();
+  const { failure } = server;
+  if (failure && (json || !isOnTerminal({ ...config, logfile: '' }))) complain(io, failure);
+  if (failure && !json) return code;
+  const { reportCheck } = await import('../src/control/check.ts');
+  io.stdout.write(await reportCheck(loaded, { env, json, failure }));
   return code;
 }
 
@@ -59,8 +88,8 @@ function whereCalled({ PWD: named }: Environment, cwd: string): string {
 }
 
 /** Whoever started it looks at the terminal: why it failed must stand there, wherever the log goes, and if none is kept. */
-function isOnTerminal({ logfile, log_level }: Config, check: boolean): boolean {
-  return log_level !== 'silent' && (logfile === '' || check);
+function isOnTerminal({ logfile, log_level }: Config): boolean {
+  return log_level !== 'silent' && logfile === '';
 }
 
 function complain(io: Io, { code, message, hint, stack }: WireError): void {
@@ -76,11 +105,13 @@ export async function selectMode(loaded: LoadedConfig, options: ServerOptions): 
 }
 
 async function help(): Promise<string> {
-  const [{ renderHelp }, { signalHelp }] = await Promise.all([
+  const [{ renderHelp }, { controlUsages }, { signalHelp }] = await Promise.all([
     import('../src/config/help.ts'),
+    import('../src/control/command-line.ts'),
     import('../src/supervisor/signals.ts'),
   ]);
-  return renderHelp(undefined, { 'Signals to the supervisor': signalHelp() });
+  const entries = [...commands.slice(0, 1), ...controlUsages];
+  return renderHelp(entries, { 'Signals to the supervisor': signalHelp() });
 }
 
 function version(): string {

@@ -26,6 +26,9 @@ export type ErrorCode =
   | 'TRC_NO_LISTENER'
   | 'TRC_USER'
   | 'TRC_PIDFILE'
+  | 'TRC_CONTROL_SOCKET'
+  | 'TRC_USAGE'
+  | 'TRC_NO_SERVER'
   | 'TRC_LOGFILE'
   | 'TRC_APP_LOAD'
   | 'TRC_APP_FORM'
@@ -85,6 +88,21 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
     exit: 4,
     message: 'pidfile {path}: {reason}',
     hint: 'Mend what is said above, or choose another file with --pidfile.',
+  },
+  TRC_CONTROL_SOCKET: {
+    exit: 4,
+    message: 'control_socket {path}: {reason}',
+    hint: 'Mend what is said above, choose another path with --control-socket, or do without by --control-socket=none.',
+  },
+  TRC_USAGE: {
+    exit: 2,
+    message: '{command}: {problems}',
+    hint: '`tricorn COMMAND --help` tells what it takes.',
+  },
+  TRC_NO_SERVER: {
+    exit: 5,
+    message: '{reason}',
+    hint: 'Name the server with -c FILE, --pidfile=FILE or --control-socket=PATH, see docs/control.md.',
   },
   TRC_LOGFILE: {
     exit: 4,

@@ -8,6 +8,7 @@ import { format } from 'oxfmt';
 import { renderErrorsDoc } from '../src/config/error-docs.ts';
 import { renderSettingsDoc } from '../src/config/help.ts';
 import { renderValidator } from '../src/config/schema.ts';
+import { renderCommandTable, renderExitCodes } from '../src/control/describe.ts';
 import { renderSignals } from '../src/supervisor/signals.ts';
 
 interface Row {
@@ -23,6 +24,8 @@ const rows: readonly Row[] = [
   { file: 'src/config/generated/validator.ts', render: renderValidator },
   { file: 'docs/settings.md', render: renderSettingsDoc },
   { file: 'docs/errors.md', render: renderErrorsDoc },
+  { file: 'docs/control.md', render: renderCommandTable, region: 'commands' },
+  { file: 'docs/control.md', render: renderExitCodes, region: 'exit-codes' },
   { file: 'README.md', render: renderSignals, region: 'signals' },
 ];
 

@@ -1,5 +1,6 @@
 /** The command line: command, action, and settings given as flags. */
 import { parseArgs } from 'node:util';
+import { controlCommands } from '../control/commands.ts';
 import { type Given, oldName, type Source } from './given.ts';
 import { didYouMean, meant, question } from './nearest.ts';
 import { dashed, flagOf, type SettingKey, settingKeys, settings, settingsCalled } from './settings.ts';
@@ -16,6 +17,10 @@ export interface CommandLine extends Source {
   readonly action: Action;
   /** --config as it was written. */
   readonly configFile: string | undefined;
+  /** --json: answer in JSON. */
+  readonly json: boolean;
+  /** Its first word is no command, but nearly: one of the problems. */
+  readonly isMisspelt: boolean;
 }
 
 export interface Command {
@@ -24,11 +29,10 @@ export interface Command {
   readonly summary: string;
 }
 
+const serve: Command = { name: 'serve', summary: 'Serve the app; needs not be written' };
+
 /** The first is the default: `tricorn app.ts` is `tricorn serve app.ts`. */
-export const commands: readonly Command[] = [
-  { name: 'serve', summary: 'Serve the app; needs not be written' },
-  { name: 'check', summary: 'Validate the configuration, boot the app, serve nothing; the exit code tells' },
-];
+export const commands: readonly Command[] = [serve, ...controlCommands];
 
 /** The flags that are no settings. */
 const actions: Readonly<Record<string, Action>> = {
@@ -74,6 +78,7 @@ const options: Readonly<Record<string, Option>> = {
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'V' },
   'print-config': { type: 'boolean' },
+  json: { type: 'boolean' },
   ...Object.fromEntries(Array.from(settingFlags, ([flag, target]) => [flag, optionOf(flag, target)])),
 };
 
@@ -136,6 +141,8 @@ class Reader {
   readonly #positionals: string[] = [];
   #action: Action = 'run';
   #configFile: string | undefined;
+  #json = false;
+  #isMisspelt = false;
   /** Index in argv of a positional that may be the value of an unknown flag before it. */
   #swallowed = -1;
 
@@ -161,13 +168,14 @@ class Reader {
     const action = Object.hasOwn(actions, token.name) ? actions[token.name] : undefined;
     if (target !== undefined) this.#readSetting(token, target);
     else if (token.name === 'config') this.#readConfig(token);
-    else if (action === undefined) this.#unknown(token);
+    else if (action === undefined && token.name !== 'json') this.#unknown(token);
     else if (token.value === undefined) this.#act(action);
     else this.#problems.push(`${token.rawName}=${showText(token.value)}: takes no value`);
   }
 
   /** --help wins over --version, and both over --print-config, in whatever order they stand. */
-  #act(action: Action): void {
+  #act(action: Action | undefined): void {
+    if (action === undefined) return void (this.#json = true);
     const rank: readonly Action[] = ['run', 'print-config', 'version', 'help'];
     if (rank.indexOf(action) > rank.indexOf(this.#action)) this.#action = action;
   }
@@ -217,10 +225,13 @@ class Reader {
     const named = names.includes(this.#positionals[0] ?? '');
     const command = (named ? this.#positionals.shift() : names[0]) ?? 'serve';
     this.#readArguments(this.#positionals, named ? [] : names);
+    if (this.#json && command === names[0]) this.#problems.push('--json: is for commands, such as tricorn check');
     return {
       command,
       action: this.#action,
       configFile: this.#configFile,
+      json: this.#json,
+      isMisspelt: this.#isMisspelt,
       given: this.#given,
       problems: this.#problems,
       warnings: this.#warnings,
@@ -230,8 +241,10 @@ class Reader {
   /** @param names those that the first argument may have been meant to be */
   #readArguments([first, ...more]: readonly string[], names: readonly string[]): void {
     if (first === undefined) return;
-    const hint = more.length === 0 || /\.\w+$/.test(first) ? '' : didYouMean(first, names);
+    // A file has an ending, or stands in a folder.
+    const hint = /[./]/.test(first) ? '' : didYouMean(first, names);
     if (hint !== '') {
+      this.#isMisspelt = true;
       this.#problems.push(`${showText(first)}: unknown command${hint}`);
       return this.#readArguments(more, []);
     }

@@ -65,6 +65,8 @@ export interface Config {
   readonly proxy_trust: readonly string[];
   /** Absolute path, or '' for none. */
   readonly pidfile: string;
+  /** Absolute path, `none`, or '' for one by pid in the runtime directory. */
+  readonly control_socket: string;
   /** Absolute path, or '' for standard output. */
   readonly logfile: string;
   readonly log_level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';

@@ -27,6 +27,7 @@ export function renderHelp(
 }
 
 const others: readonly Command[] = [
+  { name: '    --json', summary: 'Of a command: print the result as JSON' },
   { name: '-c, --config=FILE', summary: 'Ini file; default: tricorn.ini in the working directory, if there is one' },
   { name: '    --print-config', summary: 'Show every setting and where its value comes from, and exit' },
   { name: '-h, --help', summary: 'Show this, and exit' },
@@ -37,9 +38,9 @@ const sourcesInShort =
   'Every setting can also stand in the ini file ([options] http_port = 8069) and in the environment\n' +
   '(TRICORN_HTTP_PORT=8069). Precedence: default < file < environment < flag. More: docs/settings.md';
 
-function usage([first, ...rest]: readonly Command[]): string {
-  const lines = [`Usage: tricorn [${first?.name ?? ''}] APP [flags]`];
-  return [...lines, ...rest.map(({ name }) => `       tricorn ${name} APP [flags]`)].join('\n');
+function usage([first]: readonly Command[]): string {
+  const lines = [`Usage: tricorn [${first?.name ?? ''}] APP [flags]`, '       tricorn COMMAND [flags]'];
+  return [...lines, '       tricorn COMMAND --help'].join('\n');
 }
 
 function groups(): [Group, SettingKey[]][] {
@@ -142,7 +143,7 @@ function valueInShort(setting: Setting): string {
       return 'boolean';
     case 'path':
     case 'string':
-      return setting.type === 'path' ? 'path' : describeAllowed(setting);
+      return setting.type === 'path' ? describeAllowed(setting).slice(2) : describeAllowed(setting);
     default:
       return describeAllowed(setting)
         .replace(/^an? /, '')
@@ -227,6 +228,6 @@ empty path means none.
 
 ## When a change takes effect
 
-This version cannot reload yet: every change needs a restart. The column says what each will need once it
-can. \`effect at once\`: in the workers that run. \`a reload\`: in new workers, which replace the old ones without losing a
-request. \`a restart\`: only in a new supervisor.`;
+A [reload](reload.md) reads the configuration anew. \`effect at once\` and \`a reload\`: it has new workers that go by the new
+value replace the old ones, without losing a request; what is \`effect at once\` the supervisor itself goes by, too.
+\`a restart\`: the old value stays, and the log says so.`;

@@ -42,7 +42,7 @@ export function loadConfig(input: LoadInput): LoadedConfig {
   const facts = { parallelism: input.parallelism ?? availableParallelism(), stdoutIsTTY: input.stdoutIsTTY };
   const layers = [file, environment, line].map((source) => checkValues(source, facts));
   const merged = merge(layers, facts);
-  const needsApp = (input.needsApp ?? line.action !== 'print-config') && file.readable;
+  const needsApp = (input.needsApp ?? line.action !== 'print-config') && file.readable && !line.isMisspelt;
   const problems = [...layers.flatMap((layer) => layer.problems), ...crossChecks(merged), ...checkFiles(merged)];
   if (needsApp && merged.config.app === '') problems.push(noApp);
   if (problems.length > 0) throw mistakes(problems);
@@ -98,8 +98,9 @@ function checkValues(source: Source, { parallelism }: Facts): Layer {
 }
 
 /** An empty path stays empty: it means none. */
-function absolute(setting: Setting, value: unknown, base: string): unknown {
-  return setting.type === 'path' && typeof value === 'string' && value !== '' ? resolve(base, value) : value;
+function absolute({ type, words = [] }: Setting, value: unknown, base: string): unknown {
+  if (type !== 'path' || typeof value !== 'string' || value === '' || words.includes(value)) return value;
+  return resolve(base, value);
 }
 
 function refusal({ key, raw, shown }: Given): string {

@@ -63,7 +63,7 @@ function renderAppKey(key: string, value: unknown): string {
 }
 
 /** By its name, or as a URL with a password in it. */
-function soundsSecret(key: string, value: unknown): boolean {
+export function soundsSecret(key: string, value: unknown): boolean {
   if (/pass(word|wd|phrase)?$|secret|token|credential|private|api_?key|dsn/i.test(key)) return true;
   return /:\/\/[^/?#]*:[^/?#]*@/.test(typeof value === 'string' ? value : JSON.stringify(value));
 }

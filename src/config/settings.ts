@@ -56,6 +56,8 @@ export interface Setting<V = unknown> {
   readonly elsewhere?: readonly string[];
   /** The value must be an existing file, with one of these endings unless the list is empty. */
   readonly file?: { readonly endings: readonly string[] };
+  /** Of a path: what is a word and no file. */
+  readonly words?: readonly string[];
   /** Masked wherever it would be shown. */
   readonly secret?: boolean;
   /** Why a value that was given has no effect, if it has none. */
@@ -64,6 +66,9 @@ export interface Setting<V = unknown> {
 
 /** The http_interface that means no TCP at all. */
 export const NO_INTERFACE = 'none';
+
+/** The control_socket that means that there is none. */
+export const NO_CONTROL = 'none';
 
 const dayInSeconds = 86_400;
 const scripts: readonly string[] = ['.ts', '.mts', '.js', '.mjs', '.cjs'];
@@ -445,6 +450,16 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     doc: "Write the supervisor's process id to this file",
     reloadable: 'restart',
     elsewhere: ['pid', 'pid_file'],
+  },
+  control_socket: {
+    type: 'path',
+    group: 'Process',
+    default: '',
+    defaultText: 'by pid, in the runtime directory',
+    doc: 'Unix socket that `tricorn status`, `reload` and so on talk to (docs/control.md); none = no such socket',
+    reloadable: 'restart',
+    words: [NO_CONTROL],
+    elsewhere: ['control', 'control_url'],
   },
   user: {
     type: 'string',

@@ -115,7 +115,8 @@ function describeText(setting: Setting): string {
   if (setting.format === 'mode') return 'permissions in octal from 0000 to 0777, such as 0660';
   if (setting.format === 'trust')
     return 'addresses, CIDR ranges, loopback, linklocal or uniquelocal, separated by commas';
-  return setting.type === 'path' ? 'a path' : 'text';
+  if (setting.type === 'path') return ['a path', ...(setting.words ?? [])].join(' or ');
+  return 'text';
 }
 
 function range({ min, max }: Setting): string {

@@ -11,13 +11,17 @@ export type ChangeRequest =
   | { readonly command: 'scale'; readonly count: number }
   /** Another mode; `count` workers or threads, default: what the configuration says, else one for each core. */
   | { readonly command: 'mode'; readonly mode: Mode; readonly count?: number }
+  /** A new supervisor takes over. */
+  | { readonly command: 'upgrade' }
   /** The worker of that number is replaced. */
   | { readonly command: 'recycle'; readonly worker: number };
 
+/** How far the new workers are. */
 export interface Progress {
-  /** Workers of the new generation. */
   readonly ready: number;
   readonly wanted: number;
+  /** What happens now, in a few words; '' = nothing beyond the numbers. */
+  readonly text: string;
 }
 
 export type Outcome =
@@ -26,3 +30,9 @@ export type Outcome =
   | { readonly outcome: 'failed'; readonly text: string; readonly error: WireError }
   /** It was not even tried. */
   | { readonly outcome: 'refused'; readonly text: string };
+
+export type LastChange = Outcome & {
+  readonly command: ChangeRequest['command'];
+  /** ISO 8601. */
+  readonly at: string;
+};

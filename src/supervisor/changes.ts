@@ -10,7 +10,7 @@ import { logError, toWireError, type WireError } from '../errors.ts';
 import type { LoadedConfig } from '../config/config.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import { roll } from '../roster/rolling.ts';
-import type { ChangeRequest, Outcome, Progress } from './change.ts';
+import type { ChangeRequest, LastChange, Outcome, Progress } from './change.ts';
 import { keepWhatNeedsRestart, withMode } from './restart-settings.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -41,10 +41,16 @@ export class Changes {
   /** What a rollback goes back to. */
   #before: LoadedConfig | undefined;
   #told = '';
+  #last: LastChange | undefined;
 
   constructor({ log, supervisor }: ChangesOptions) {
     this.#log = log;
     this.#supervisor = supervisor;
+  }
+
+  /** The last that was decided. */
+  get last(): LastChange | undefined {
+    return this.#last;
   }
 
   /**
@@ -76,9 +82,9 @@ export class Changes {
     const asked = this.#waiting.shift();
     if (!asked) return;
     this.#running = asked;
-    const outcome = await this.#run(asked.request).catch((error: unknown) =>
-      this.#failed(asked.request.command, toWireError(error)),
-    );
+    const { command } = asked.request;
+    const outcome = await this.#run(asked.request).catch((error: unknown) => this.#failed(command, toWireError(error)));
+    this.#last = { command, at: new Date().toISOString(), ...outcome };
     this.#running = undefined;
     asked.outcome.resolve(outcome);
     this.#supervisor.wake();
@@ -96,6 +102,8 @@ export class Changes {
         return this.#replace(withMode(current.loaded, request, availableParallelism()), 'change of mode');
       case 'scale':
         return scale(current, request.count);
+      case 'upgrade':
+        return refused('Upgrading is not possible yet');
       case 'recycle':
         return recycle(current, request.worker);
     }
@@ -148,7 +156,7 @@ export class Changes {
     if (told === this.#told) return;
     this.#told = told;
     this.#log.debug({ generation: next.generation }, `Workers ready ${told}`);
-    for (const onProgress of this.#running?.onProgress ?? []) onProgress({ ready, wanted });
+    for (const onProgress of this.#running?.onProgress ?? []) onProgress({ ready, wanted, text: '' });
     this.#supervisor.wake();
   }
 

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { TricornError } from '../errors.ts';
+import { isAlive } from './probe.ts';
 
 export class Pidfile {
   readonly #path: string;
@@ -55,16 +56,6 @@ export class Pidfile {
 
   #error(reason: string, cause?: unknown): TricornError {
     return new TricornError('TRC_PIDFILE', { path: this.#path, reason }, { cause });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it lives, but belongs to somebody else.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -7,6 +7,7 @@ import type { CommonServer, ServerOptions } from '../common-server.ts';
 import type { Config, LoadedConfig } from '../config/config.ts';
 import { logError, toWireError, type WireError } from '../errors.ts';
 import type { Logger } from '../log/supervisor-log.ts';
+import type { Control } from '../control/open.ts';
 import type { Account } from './account.ts';
 import { Changes } from './changes.ts';
 import { Deaths } from './deaths.ts';
@@ -49,6 +50,7 @@ export class Supervisor {
   readonly #generations = new Set<CommonServer>();
   #made = 0;
   #account: Account | undefined;
+  #control: Control | undefined;
   #state: ServerState = 'new';
   #hasServed = false;
   #exitCode = 0;
@@ -94,6 +96,19 @@ export class Supervisor {
     return this.clock();
   }
 
+  get changes(): Changes {
+    return this.#changes;
+  }
+
+  get uptimeMs(): number {
+    return this.clock() - this.#startedAt;
+  }
+
+  /** Of all generations. */
+  get handles(): WorkerHandle[] {
+    return [...this.#generations].flatMap(({ workers }) => [...workers]);
+  }
+
   nextGeneration(): number {
     this.#made += 1;
     return this.#made;
@@ -137,10 +152,11 @@ export class Supervisor {
       if (this.#config.user !== '' || this.#config.group !== '') await this.#findAccount();
       await this.listeners.open({ bind: !this.check, owner: this.#account });
       pidfile.write();
+      if (!this.check) await this.#openControl();
       void this.#start(first);
       const code = await this.#finished.promise;
       await this.#runHooks();
-      if (this.#hasServed) logStopped(this.#log, code, this.clock() - this.#startedAt);
+      if (this.#hasServed) logStopped(this.#log, code, this.uptimeMs);
       return code;
     } catch (error) {
       return this.#refuse(error);
@@ -151,7 +167,14 @@ export class Supervisor {
       this.listeners.close();
       this.#signals.uninstall();
       this.#enter('stopped');
+      // Last: whoever waits for the stop is told by it.
+      this.#control?.close();
     }
+  }
+
+  /** A graceful stop; once begun, nothing more. */
+  stop(): void {
+    if (this.#state === 'booting' || this.#state === 'serving') this.#stop(0);
   }
 
   /** It cannot go on, mostly since the first boot failed: says why, once, and ends. */
@@ -170,6 +193,15 @@ export class Supervisor {
     const { accountOf, giveLogfile } = await import('./account.ts');
     this.#account = accountOf(this.#config);
     if (this.#account && !this.check) giveLogfile(this.#config, this.#account);
+  }
+
+  /** Loaded apart, so that `check` and a control_socket of `none` do without. */
+  async #openControl(): Promise<void> {
+    const [{ openControl }, { operationsOf }] = await Promise.all([
+      import('../control/open.ts'),
+      import('./operations.ts'),
+    ]);
+    this.#control = await openControl({ config: this.#config, log: this.#log, operations: operationsOf(this) });
   }
 
   async #start(first: CommonServer): Promise<void> {
@@ -208,8 +240,8 @@ export class Supervisor {
       refuse: ({ signal }) => this.#log.warn(`${signal} means nothing yet`),
       'scale-up': () => this.#onScale(1),
       'scale-down': () => this.#onScale(-1),
-      'dump-stacks': () => dumpStacks(this.#log, this.#handles()),
-      'log-statistics': () => logStatistics(this.#log, this.#handles(), this.#figures()),
+      'dump-stacks': () => dumpStacks(this.#log, this.handles),
+      'log-statistics': () => logStatistics(this.#log, this.handles, this.#figures()),
     };
     for (const received of this.#signals.take()) handlers[received.action](received);
   }
@@ -294,13 +326,9 @@ export class Supervisor {
     for (const err of errors) this.#log.error({ err }, 'A stop hook of the supervisor failed');
   }
 
-  #handles(): WorkerHandle[] {
-    return [...this.#generations].flatMap(({ workers }) => [...workers]);
-  }
-
   #figures(): SupervisorFigures {
     const { poison, generation } = this.current;
-    return { uptimeMs: this.clock() - this.#startedAt, deaths: this.deaths.total, poison, generation };
+    return { uptimeMs: this.uptimeMs, deaths: this.deaths.total, poison, generation };
   }
 
   #staff(): Staff {

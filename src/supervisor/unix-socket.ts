@@ -1,15 +1,16 @@
 /**
- * http_socket: a listening unix socket. Lives in the supervisor.
+ * http_socket and control_socket: a listening unix socket. Lives in the supervisor.
  *
  * It is bound under a name aside, gets its mode and owner there, and is then renamed: so nobody ever sees it open
  * wider, a stale file is replaced in one step, and libuv, which removes the name that it bound when the socket is
  * closed, cannot remove a file of that path which is another's by then.
  */
 import { chmodSync, chownSync, lstatSync, renameSync, rmSync, type Stats } from 'node:fs';
-import { BoundSocket, connect, type BoundSocketOptions } from 'node:net';
+import { BoundSocket, type BoundSocketOptions } from 'node:net';
 import { dirname, join } from 'node:path';
 import { TricornError } from '../errors.ts';
 import type { Listener } from './listener.ts';
+import { connectError } from './probe.ts';
 
 /** Of a path, bytes: what fits into sun_path of unix(7), and of its BSD kin. */
 const LONGEST = process.platform === 'linux' ? 107 : 103;
@@ -22,13 +23,25 @@ export interface UnixSocketOptions {
   readonly mode: string;
   /** Who may open it besides the supervisor; default: who runs that. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  /** What an error is called; default TRC_SOCKET. */
+  readonly code?: SocketErrorCode;
+  /** Who serves there now is our predecessor, who knows: the path is taken from it. Default false. */
+  readonly takeOver?: boolean;
 }
 
-/** @throws TricornError TRC_SOCKET where somebody serves there, another kind of file is there, or it cannot be made */
-export async function bindUnixSocket({ path, mode, owner }: UnixSocketOptions): Promise<Listener> {
+type SocketErrorCode = 'TRC_SOCKET' | 'TRC_CONTROL_SOCKET';
+
+/** An unix socket that is bound, and does not listen yet. */
+export interface UnixListener extends Listener {
+  readonly bound: BoundSocket;
+}
+
+/** @throws TricornError `code` where somebody serves there, another kind of file is there, or it cannot be made */
+export async function bindUnixSocket(options: UnixSocketOptions): Promise<UnixListener> {
+  const { path, mode, owner, code = 'TRC_SOCKET', takeOver = false } = options;
   try {
-    const obstacle = await obstacleAt(path);
-    if (obstacle !== undefined) throw new TricornError('TRC_SOCKET', { path, reason: obstacle });
+    const obstacle = await obstacleAt(path, takeOver);
+    if (obstacle !== undefined) throw new TricornError(code, { path, reason: obstacle });
     const aside = join(dirname(path), `.trc${process.pid}`);
     const bound = bind(aside);
     try {
@@ -43,19 +56,21 @@ export async function bindUnixSocket({ path, mode, owner }: UnixSocketOptions): 
       throw error;
     }
   } catch (error) {
-    throw error instanceof TricornError ? error : socketError(path, error as NodeJS.ErrnoException);
+    throw error instanceof TricornError ? error : socketError(code, path, error as NodeJS.ErrnoException);
   }
 }
 
-function listenerOf(path: string, bound: BoundSocket, own: Stats): Listener {
+function listenerOf(path: string, bound: BoundSocket, own: Stats): UnixListener {
   return {
+    bound,
     kind: 'unix',
     address: path,
     fd: bound.fd(),
     shown: `unix:${path}`,
     isLost: () => !isSame(path, own),
     close: () => {
-      bound.close();
+      // Of one that a server listens on, the server closes the descriptor.
+      bound[Symbol.dispose]();
       if (isSame(path, own)) remove(path);
     },
   };
@@ -70,7 +85,7 @@ function bind(path: string): BoundSocket {
 }
 
 /** Why the path cannot be taken; undefined where it can: nothing is there, or a socket that nobody answers on. */
-async function obstacleAt(path: string): Promise<string | undefined> {
+async function obstacleAt(path: string, takeOver: boolean): Promise<string | undefined> {
   // The name aside may be short enough where this is not: then nobody could connect.
   if (Buffer.byteLength(path) > LONGEST) return TOO_LONG;
   const stat = lstatSync(path, { throwIfNoEntry: false });
@@ -78,23 +93,12 @@ async function obstacleAt(path: string): Promise<string | undefined> {
   if (!lstatSync(dirname(path), { throwIfNoEntry: false })) return `there is no folder ${dirname(path)}`;
   if (stat === undefined) return undefined;
   if (!stat.isSocket()) return 'there is a file that is no socket; remove it';
+  if (takeOver) return undefined;
   const code = await connectError(path);
   if (code === 'ECONNREFUSED' || code === 'ENOENT') return undefined;
   // EAGAIN: its queue is full.
   if (code === undefined || code === 'EAGAIN') return 'another process serves there; stop it';
   return `there is a socket that cannot be asked whether somebody serves it (${code})`;
-}
-
-/** Undefined where a connection was made. */
-function connectError(path: string): Promise<string | undefined> {
-  const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  const socket = connect(path);
-  socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-  socket.on('connect', () => {
-    socket.destroy();
-    resolve(undefined);
-  });
-  return promise;
 }
 
 function isSame(path: string, { dev, ino }: Stats): boolean {
@@ -115,8 +119,8 @@ function remove(path: string): void {
   }
 }
 
-function socketError(path: string, error: NodeJS.ErrnoException): TricornError {
+function socketError(code: SocketErrorCode, path: string, error: NodeJS.ErrnoException): TricornError {
   const tooLong = error.code === 'EINVAL' || error.code === 'ENAMETOOLONG';
   const reason = tooLong ? TOO_LONG : error.message;
-  return new TricornError('TRC_SOCKET', { path, reason }, { cause: error });
+  return new TricornError(code, { path, reason }, { cause: error });
 }

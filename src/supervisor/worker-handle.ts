@@ -43,6 +43,8 @@ export class WorkerHandle extends EventEmitter<Events> {
   readonly number: number;
   readonly generation: number;
   readonly role: WorkerBoot['role'];
+  /** As it was started; 0 = the app runs in its main thread. */
+  readonly threads: number;
   readonly pid: number;
   /** Milliseconds of the server's clock. */
   readonly startedAt: number;
@@ -68,6 +70,7 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.number = boot.worker;
     this.generation = boot.generation;
     this.role = boot.role;
+    this.threads = boot.threads;
     this.pid = worker.process.pid ?? 0;
     this.#worker = worker;
     this.#clock = clock;

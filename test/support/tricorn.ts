@@ -1,7 +1,9 @@
 /** Starts the real command, and waits for what it logs and how it ends: for events, never for time. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
@@ -18,6 +20,10 @@ const BIN = fileURLToPath(new URL('../../bin/tricorn.js', import.meta.url));
 
 // Hundreds of servers are started from the same sources: compiled once, their start takes a third less CPU.
 const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url));
+
+/** Where the control sockets of this process's servers are: never where those of real ones may be. */
+const RUNTIME = mkdtempSync(join(tmpdir(), 'tricorn-run-'));
+process.on('exit', () => rmSync(RUNTIME, { recursive: true, force: true }));
 
 /** A test that ends before its teardown, by a time-out or an error of its own, must leave no server behind. */
 const running = new Set<ChildProcess>();
@@ -37,6 +43,13 @@ export interface LogLine {
   readonly thread?: number;
   readonly stack?: string;
   readonly [field: string]: unknown;
+}
+
+/** How a command ended. */
+export interface Answered {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 type Match = RegExp | ((line: LogLine) => boolean);
@@ -81,7 +94,7 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
     const [file, ...rest] = prepared(preparing, ['env', '-u', 'NODE_OPTIONS', ...node]);
     this.child = spawn(file, rest, {
       cwd,
-      env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env, ...env },
+      env: { NODE_COMPILE_CACHE: COMPILE_CACHE, RUNTIME_DIRECTORY: RUNTIME, ...process.env, ...env },
       detached,
       stdio: ['ignore', 'pipe', 'pipe', ...(passed?.fds ?? [])],
     });
@@ -133,6 +146,17 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
     this.on('line', look);
     void this.ended.then(() => reject(new Error(`it ended before line ${count} of ${String(match)}`)));
     return promise.finally(() => this.off('line', look));
+  }
+
+  /** Runs a command that talks to it, such as `reload`, to its end. */
+  control(...args: readonly string[]): Promise<Answered> {
+    const socket = `--control-socket=${join(RUNTIME, `${this.pid}.sock`)}`;
+    const command = ['-u', 'NODE_OPTIONS', process.execPath, '--conditions=tricorn-source', BIN, ...args, socket];
+    const { promise, resolve } = Promise.withResolvers<Answered>();
+    execFile('env', command, (error, stdout, stderr) => {
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
+    });
+    return promise;
   }
 
   /** The worker processes that live now. */

@@ -46,6 +46,7 @@ const schema11 = {
     log_format: { type: 'string', enum: ['text', 'json'] },
     access_log: { type: 'boolean' },
     pidfile: { type: 'string', pattern: '^[^\\u0000]*$' },
+    control_socket: { type: 'string', pattern: '^[^\\u0000]*$' },
     user: { type: 'string', pattern: '^[^\\u0000]*$' },
     group: { type: 'string', pattern: '^[^\\u0000]*$' },
     stop_after_init: { type: 'boolean' },
@@ -1557,13 +1558,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.user !== undefined) {
-      let data41 = data.user;
+    if (data.control_socket !== undefined) {
+      let data41 = data.control_socket;
       if (typeof data41 === 'string') {
         if (!pattern0.test(data41)) {
           const err94 = {
-            instancePath: instancePath + '/user',
-            schemaPath: '#/properties/user/pattern',
+            instancePath: instancePath + '/control_socket',
+            schemaPath: '#/properties/control_socket/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
@@ -1576,8 +1577,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err95 = {
-          instancePath: instancePath + '/user',
-          schemaPath: '#/properties/user/type',
+          instancePath: instancePath + '/control_socket',
+          schemaPath: '#/properties/control_socket/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1589,13 +1590,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.group !== undefined) {
-      let data42 = data.group;
+    if (data.user !== undefined) {
+      let data42 = data.user;
       if (typeof data42 === 'string') {
         if (!pattern0.test(data42)) {
           const err96 = {
-            instancePath: instancePath + '/group',
-            schemaPath: '#/properties/group/pattern',
+            instancePath: instancePath + '/user',
+            schemaPath: '#/properties/user/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
@@ -1608,8 +1609,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err97 = {
-          instancePath: instancePath + '/group',
-          schemaPath: '#/properties/group/type',
+          instancePath: instancePath + '/user',
+          schemaPath: '#/properties/user/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1621,45 +1622,45 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.stop_after_init !== undefined) {
-      if (typeof data.stop_after_init !== 'boolean') {
-        const err98 = {
-          instancePath: instancePath + '/stop_after_init',
-          schemaPath: '#/properties/stop_after_init/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
-        };
-        if (vErrors === null) {
-          vErrors = [err98];
-        } else {
-          vErrors.push(err98);
-        }
-        errors++;
-      }
-    }
-    if (data.test_file !== undefined) {
-      let data44 = data.test_file;
-      if (typeof data44 === 'string') {
-        if (!pattern0.test(data44)) {
-          const err99 = {
-            instancePath: instancePath + '/test_file',
-            schemaPath: '#/properties/test_file/pattern',
+    if (data.group !== undefined) {
+      let data43 = data.group;
+      if (typeof data43 === 'string') {
+        if (!pattern0.test(data43)) {
+          const err98 = {
+            instancePath: instancePath + '/group',
+            schemaPath: '#/properties/group/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
-            vErrors = [err99];
+            vErrors = [err98];
           } else {
-            vErrors.push(err99);
+            vErrors.push(err98);
           }
           errors++;
         }
       } else {
-        const err100 = {
-          instancePath: instancePath + '/test_file',
-          schemaPath: '#/properties/test_file/type',
+        const err99 = {
+          instancePath: instancePath + '/group',
+          schemaPath: '#/properties/group/type',
           keyword: 'type',
           params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err99];
+        } else {
+          vErrors.push(err99);
+        }
+        errors++;
+      }
+    }
+    if (data.stop_after_init !== undefined) {
+      if (typeof data.stop_after_init !== 'boolean') {
+        const err100 = {
+          instancePath: instancePath + '/stop_after_init',
+          schemaPath: '#/properties/stop_after_init/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
         };
         if (vErrors === null) {
           vErrors = [err100];
@@ -1669,12 +1670,44 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
+    if (data.test_file !== undefined) {
+      let data45 = data.test_file;
+      if (typeof data45 === 'string') {
+        if (!pattern0.test(data45)) {
+          const err101 = {
+            instancePath: instancePath + '/test_file',
+            schemaPath: '#/properties/test_file/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err101];
+          } else {
+            vErrors.push(err101);
+          }
+          errors++;
+        }
+      } else {
+        const err102 = {
+          instancePath: instancePath + '/test_file',
+          schemaPath: '#/properties/test_file/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err102];
+        } else {
+          vErrors.push(err102);
+        }
+        errors++;
+      }
+    }
   } else {
-    const err101 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
+    const err103 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
     if (vErrors === null) {
-      vErrors = [err101];
+      vErrors = [err103];
     } else {
-      vErrors.push(err101);
+      vErrors.push(err103);
     }
     errors++;
   }

@@ -17,7 +17,10 @@ t.test('commands and actions', async (t) => {
   t.match(parseCommandLine(['serve', 'app.ts'], '/'), { command: 'serve', given: [{ key: 'app', raw: 'app.ts' }] });
   t.match(parseCommandLine(['--workers=2', 'check', 'app.ts'], '/'), { command: 'check' });
   t.match(parseCommandLine(['./check'], '/'), { command: 'serve', given: [{ raw: './check' }] });
-  t.match(parseCommandLine(['reload'], '/', ['serve', 'reload']), { command: 'reload', given: [] });
+  t.match(parseCommandLine(['reload'], '/'), { command: 'reload', given: [], json: false });
+  t.match(parseCommandLine(['check', '--json', 'a.ts'], '/'), { command: 'check', json: true, problems: [] });
+  t.same(problems('--json', 'a.ts'), ['--json: is for commands, such as tricorn check']);
+  t.match(parseCommandLine(['begin'], '/', ['serve', 'begin']), { command: 'begin', given: [] });
   for (const flag of ['--help', '-h']) t.match(parseCommandLine([flag], '/'), { action: 'help' });
   for (const flag of ['--version', '-V']) t.match(parseCommandLine([flag], '/'), { action: 'version' });
   t.match(parseCommandLine(['--print-config'], '/'), { action: 'print-config' });
@@ -97,6 +100,14 @@ t.test('a flag is not taken for the value of the one before it', async (t) => {
 
 t.test('a misspelt command', async (t) => {
   t.same(problems('chekc', 'app.ts'), ['chekc: unknown command; did you mean check?']);
+  t.match(parseCommandLine(['stauts'], '/'), {
+    given: [],
+    isMisspelt: true,
+    problems: ['stauts: unknown command; did you mean status?'],
+  });
+  for (const app of ['reload.ts', './relaod', 'apps/relaod', 'reception']) {
+    t.match(parseCommandLine([app], '/'), { command: 'serve', given: [{ raw: app }], isMisspelt: false, problems: [] });
+  }
   t.same(problems('check', 'a.ts', 'b.ts'), ['b.ts: unexpected; one app only, and that is a.ts']);
 });
 

@@ -40,7 +40,8 @@ t.test('--help takes other commands and further lists', async (t) => {
       Signals: [{ name: 'SIGTERM', summary: 'Stop' }],
     },
   );
-  t.match(help, /^Usage: tricorn \[serve\] APP \[flags\]\n {7}tricorn reload APP/);
+  t.match(help, /^Usage: tricorn \[serve\] APP \[flags\]\n {7}tricorn COMMAND \[flags\]\n/);
+  t.match(help, /Commands:\n {2}serve +Serve\n {2}reload +Reload\n/);
   t.match(help, /Signals:\n {2}SIGTERM +Stop\n/);
 });
 

@@ -50,6 +50,7 @@ t.test('the defaults are those of the manual', async (t) => {
     proxy_mode: false,
     proxy_trust: ['loopback'],
     pidfile: '',
+    control_socket: '',
     logfile: '',
     log_level: 'info',
     log_format: 'json',

@@ -1,0 +1,68 @@
+/** What the control socket can ask of the supervisor. Loaded with it. */
+import { readFileSync } from 'node:fs';
+import { setTimeout as pass } from 'node:timers/promises';
+import type { Operations, Status, WorkerStacks, WorkerStatus } from '../control/operations.ts';
+import { describeListener } from './listener.ts';
+import type { Supervisor } from './supervisor.ts';
+import type { WorkerHandle } from './worker-handle.ts';
+
+/** A worker that says nothing for this long is shown without what it would have said, milliseconds. */
+const PATIENCE_MS = 1500;
+
+export function operationsOf(supervisor: Supervisor): Operations {
+  return {
+    status: () => statusOf(supervisor),
+    stacks: () => Promise.all(supervisor.handles.map(stacksOf)),
+    config: () => supervisor.current.loaded,
+    change: (request, onProgress) => supervisor.changes.request(request, onProgress),
+    stop: () => supervisor.stop(),
+  };
+}
+
+async function statusOf(supervisor: Supervisor): Promise<Status> {
+  const { current, clock, listeners, changes } = supervisor;
+  const handles = supervisor.handles;
+  const workers = await Promise.all(handles.map((handle) => workerStatus(handle, clock())));
+  const own = workers.filter(({ generation }) => generation === current.generation);
+  return {
+    pid: process.pid,
+    version: version(),
+    node: process.version,
+    mode: current.mode,
+    state: supervisor.state,
+    generation: current.generation,
+    app: current.config.app,
+    listeners: listeners.all.map(describeListener),
+    uptimeMs: Math.round(supervisor.uptimeMs),
+    wanted: current.mode === 'threaded' ? current.size : current.wanted().workers,
+    ready: own.reduce((sum, worker) => sum + servingIn(worker), 0),
+    workers,
+    deaths: supervisor.deaths.total,
+    poison: current.poison,
+    lastChange: changes.last,
+  };
+}
+
+/** Threads, or the process itself. */
+function servingIn({ state, threads, usage }: WorkerStatus): number {
+  if (state !== 'ready' && state !== 'retiring') return 0;
+  return threads === 0 ? 1 : (usage?.loops.length ?? 0);
+}
+
+async function workerStatus(handle: WorkerHandle, now: number): Promise<WorkerStatus> {
+  const { number, pid, generation, role, state, threads, startedAt } = handle;
+  const usage = await Promise.race([handle.askUsage(), pass(PATIENCE_MS, undefined, { ref: false })]);
+  return { number, pid, generation, role, state, ageMs: Math.round(now - startedAt), threads, usage };
+}
+
+async function stacksOf(handle: WorkerHandle): Promise<WorkerStacks> {
+  const loops = await Promise.race([handle.askStacks(), pass(PATIENCE_MS, undefined, { ref: false })]);
+  return { number: handle.number, pid: handle.pid, loops: loops ?? [] };
+}
+
+function version(): string {
+  const ending = import.meta.filename.slice(-3);
+  // src/supervisor in the checkout, dist/src/supervisor in the package.
+  const manifest = new URL(ending === '.ts' ? '../../package.json' : '../../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
+}

@@ -1,0 +1,25 @@
+/** Whether somebody is there: a process, by its pid, or who serves a unix socket. */
+import { connect } from 'node:net';
+
+/** Whether there is a process of that pid, whoever it belongs to. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it lives, but belongs to somebody else.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Why no connection can be made, as a code of the system; undefined where it can. */
+export function connectError(path: string): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const socket = connect(path);
+  socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+  socket.on('connect', () => {
+    socket.destroy();
+    resolve(undefined);
+  });
+  return promise;
+}

@@ -1,0 +1,90 @@
+import t from 'tap';
+import type { WorkerStatus } from '../../../src/control/operations.ts';
+import { showAge, showStacks, showStatus } from '../../../src/control/show.ts';
+import { status } from './support.ts';
+
+const loop = {
+  thread: 1,
+  requests: 40,
+  inflight: 1,
+  connections: 1,
+  waiting: 0,
+  refused: 0,
+  utilisation: 0,
+  delayP50: 0,
+  delayP99: 0,
+  heap: 0,
+  app: null,
+};
+
+const worker: WorkerStatus = {
+  number: 1,
+  pid: 4711,
+  generation: 3,
+  role: 'http',
+  state: 'ready',
+  ageMs: 61_000,
+  threads: 2,
+  usage: { type: 'usage', rss: 90 * 1024 * 1024, loops: [loop, { ...loop, thread: 2, requests: 2 }] },
+};
+
+t.test('status, aligned', async (t) => {
+  const shown = showStatus({
+    ...status,
+    workers: [worker, { ...worker, number: 12, state: 'draining', threads: 0, usage: undefined }],
+    poison: ['GET /slow'],
+    lastChange: { command: 'mode', at: '2030-01-01T00:00:00.000Z', outcome: 'refused', text: 'the app did not boot' },
+  });
+  t.equal(
+    shown,
+    `server   pid ${process.pid}, tricorn 1.2.3, node v26.10.0
+state    serving, for 2 h 3 min in all
+mode     threaded, generation 3
+ready    2 of 2
+app      /srv/app.ts
+listens  http://127.0.0.1:8069
+deaths   0
+refused  GET /slow
+last     reload at 2030-01-01T00:00:00.000Z: failed, the app did not boot
+
+worker  pid   role  state     generation  age        threads  rss     requests  in flight
+1       4711  http  ready     3           1 min 1 s  2        90 MiB  42        2
+12      4711  http  draining  3           1 min 1 s  -        ?       ?         ?
+`,
+  );
+  t.match(showStatus({ ...status, listeners: [] }), /^listens {2}nowhere$/m);
+});
+
+t.test('stacks, a block for each event loop', async (t) => {
+  const shown = showStacks([
+    {
+      number: 1,
+      pid: 7,
+      loops: [
+        { thread: 1, frames: ['at block (/app.ts:3:4)'], request: 'GET /slow', requests: ['GET /slow (1.2 s)'] },
+        { thread: 2, frames: [] },
+      ],
+    },
+    { number: 2, pid: 8, loops: [{ thread: 0, frames: [], unknown: 'it did not answer' }] },
+    { number: 3, pid: 9, loops: [] },
+  ]);
+  t.equal(
+    shown,
+    `worker 1 (pid 7) thread 1: GET /slow
+  at block (/app.ts:3:4)
+  in flight: GET /slow (1.2 s)
+
+worker 1 (pid 7) thread 2: idle
+
+worker 2 (pid 8): it did not answer
+
+worker 3 (pid 9): does not tell
+`,
+  );
+  t.equal(showStacks([]), 'there is no worker\n');
+});
+
+t.test('ages', async (t) => {
+  const shown = [0, 999, 1000, 61_000, 3_600_000, 90_061_000, 86_405_000].map(showAge);
+  t.same(shown, ['0 s', '0 s', '1 s', '1 min 1 s', '1 h', '1 d 1 h', '1 d']);
+});
