@@ -45,7 +45,7 @@ app      /srv/app.ts
 listens  http://127.0.0.1:8069
 deaths   0
 refused  GET /slow
-last     reload at 2030-01-01T00:00:00.000Z: failed, the app did not boot
+last     mode at 2030-01-01T00:00:00.000Z: refused, the app did not boot
 
 worker  pid   role  state     generation  age        threads  rss     requests  in flight
 1       4711  http  ready     3           1 min 1 s  2        90 MiB  42        2
