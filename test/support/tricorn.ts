@@ -70,6 +70,8 @@ export interface StartOptions {
   readonly detached?: boolean;
   /** Listening sockets, passed as systemd does: numbers of descriptors of ours, and the variables. */
   readonly passed?: Passed;
+  /** As process 1, as in a container; `child` is unshare(1) then. */
+  readonly inOwnPidNamespace?: boolean;
   /** So many descriptors may each of its processes have. */
   readonly descriptors?: number;
   /** Flags of node, for the supervisor and its workers. */
@@ -88,10 +90,22 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
   /** `env -u`: tap puts its module hooks into every child's NODE_OPTIONS; a user's server has none. */
   constructor(t: Test, args: readonly string[], options: StartOptions = {}) {
     super();
-    const { program = BIN, cwd, env, detached = false, passed, descriptors, execArgv = [] } = options;
+    const {
+      program = BIN,
+      cwd,
+      env,
+      detached = false,
+      passed,
+      descriptors,
+      execArgv = [],
+      inOwnPidNamespace,
+    } = options;
     const node = [process.execPath, '--conditions=tricorn-source', ...execArgv, program, ...args];
     const preparing = [...activation(passed), ...(descriptors ? [`ulimit -n ${descriptors}`] : [])];
-    const [file, ...rest] = prepared(preparing, ['env', '-u', 'NODE_OPTIONS', ...node]);
+    const contained = inOwnPidNamespace
+      ? ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--mount-proc']
+      : [];
+    const [file, ...rest] = prepared(preparing, ['env', '-u', 'NODE_OPTIONS', ...contained, ...node]);
     this.child = spawn(file, rest, {
       cwd,
       env: { NODE_COMPILE_CACHE: COMPILE_CACHE, RUNTIME_DIRECTORY: RUNTIME, ...process.env, ...env },
