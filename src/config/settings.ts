@@ -191,6 +191,16 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     reloadable: 'reload',
     elsewhere: ['shutdown_timeout', 'kill_timeout'],
   },
+  drain_delay: {
+    type: 'duration',
+    group: 'Timeouts and limits',
+    default: 0,
+    min: 0,
+    max: dayInSeconds,
+    doc: 'How long a stop serves on before it drains, so that load balancers notice',
+    reloadable: 'reload',
+    elsewhere: ['shutdown_delay', 'pre_stop_delay'],
+  },
   boot_timeout: {
     type: 'duration',
     group: 'Timeouts and limits',

@@ -174,7 +174,8 @@ export class Supervisor {
 
   /** A graceful stop; once begun, nothing more. */
   stop(): void {
-    if (this.#state === 'booting' || this.#state === 'serving') this.#stop(0);
+    if (this.#state === 'serving') this.#stop(0, this.current.config.drain_delay);
+    else if (this.#state === 'booting') this.#stop(0);
   }
 
   /** It cannot go on, mostly since the first boot failed: says why, once, and ends. */
@@ -250,10 +251,10 @@ export class Supervisor {
     if (this.clock() < this.#echoUntil) return;
     if (this.#state === 'stopping') return this.#force(signal);
     this.#echoUntil = this.clock() + ECHO_MS;
-    this.#stop(0);
+    this.stop();
     // Said when a further signal would be heeded, for somebody may act on it.
     const heeded = new Promise((resolve) => setTimeout(resolve, ECHO_MS).unref());
-    const say = (): void => this.#log.info(stopMessage(signal, this.current.config.graceful_timeout));
+    const say = (): void => this.#log.info(stopMessage(signal, this.#stopBy - this.clock()));
     void Promise.race([this.#finished.promise, heeded]).then(say);
   }
 
@@ -283,12 +284,19 @@ export class Supervisor {
     if (stop_after_init && this.#state === 'serving') this.#stop(code);
   }
 
-  #stop(exitCode: number): void {
+  /** @param delay seconds in which all goes on as before, for load balancers that have to notice first */
+  #stop(exitCode: number, delay = 0): void {
     this.#exitCode = exitCode;
-    this.#stopBy = this.clock() + this.current.config.graceful_timeout * 1000;
+    this.#stopBy = this.clock() + (delay + this.current.config.graceful_timeout) * 1000;
     this.#enter('stopping');
     this.#manager.stopping();
     this.#tests.abort();
+    if (delay === 0) return this.#drain();
+    this.#log.info(`Requests are served for drain_delay = ${delay} s more`);
+    setTimeout(() => this.#drain(), delay * 1000).unref();
+  }
+
+  #drain(): void {
     // The last descriptor but those of the workers, who close theirs as they drain: then the kernel refuses.
     this.listeners.close();
     for (const server of this.#generations) server.drain();

@@ -196,6 +196,19 @@ function stopping(start: Start, mode: Mode): void {
     });
   }
 
+  t.test('drain_delay: a stop serves on for so long; a second signal still forces', async (t) => {
+    const server = await start(t, ['--drain-delay=3600']);
+    server.kill('SIGTERM');
+    await server.line(/^Requests are served for drain_delay = 3600 s more$/);
+    await server.line(/^SIGTERM: stopping/);
+    t.match(await get(`${server.url}/who`), { status: 200 });
+    server.kill('SIGTERM');
+    t.strictSame(await server.ended, [143, null]);
+    const brief = await start(t, ['--drain-delay=0.05']);
+    brief.kill('SIGTERM');
+    t.strictSame(await brief.ended, [0, null], 'and when it is over, it drains');
+  });
+
   t.test('USR2 harms nothing', async (t) => {
     const server = await start(t);
     server.kill('SIGUSR2');
