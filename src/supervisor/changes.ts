@@ -4,7 +4,6 @@
  * (HAProxy's and nginx's order); one that fails leaves the old one as it was.
  */
 import { availableParallelism } from 'node:os';
-import { setTimeout as pass } from 'node:timers/promises';
 import type { CommonServer, ServerOptions } from '../common-server.ts';
 import { logError, toWireError, type WireError } from '../errors.ts';
 import type { LoadedConfig } from '../config/config.ts';
@@ -13,9 +12,7 @@ import { roll } from '../roster/rolling.ts';
 import type { ChangeRequest, LastChange, Outcome, Progress } from './change.ts';
 import { keepWhatNeedsRestart, withMode } from './restart-settings.ts';
 import type { Supervisor } from './supervisor.ts';
-
-/** So long a change waits for the old workers to accept no more, milliseconds. */
-const CLOSE_MS = 1000;
+import { closed } from './worker-handle.ts';
 
 type OnProgress = (progress: Progress) => void;
 
@@ -135,7 +132,8 @@ export class Changes {
     this.#before = old.loaded;
     this.#supervisor.promote(next);
     next.options.setLogLevel?.(next.config.log_level);
-    await accepted(old);
+    // Who asks after that, on a connection of his own, is answered by the new one.
+    await closed(old.workers);
     const form = next.workers.ready[0]?.form ?? 'no app';
     const text = `${sentence(what)}: generation ${next.generation} serves, ${next.describe()}, ${form}`;
     this.#log.info({ generation: next.generation }, text);
@@ -171,15 +169,6 @@ const STOPPING: Outcome = refused('The service stops');
 
 function refused(text: string): Outcome {
   return { outcome: 'refused', text };
-}
-
-/**
- * Waits until no worker of the old generation accepts: who asks after that, on a connection of his own, is answered by the
- * new one. One that is stuck is not waited for.
- */
-async function accepted(old: CommonServer): Promise<void> {
-  const all = Promise.all([...old.workers].map(({ closed }) => closed));
-  await Promise.race([all, pass(CLOSE_MS, undefined, { ref: false })]);
 }
 
 /** A server of the same supervisor for another generation. */

@@ -3,6 +3,7 @@
  * The states of the service are written down in server-state.ts; its changes, such as a reload, are made by changes.ts.
  */
 import { constants } from 'node:os';
+import { setTimeout as pass } from 'node:timers/promises';
 import type { CommonServer, ServerOptions } from '../common-server.ts';
 import type { Config, LoadedConfig } from '../config/config.ts';
 import { logError, toWireError, type WireError } from '../errors.ts';
@@ -19,7 +20,7 @@ import { serverTransition, type ServerState } from './server-state.ts';
 import { ServiceManager, type Staff } from './service-manager.ts';
 import { SignalQueue, type Action, type ReceivedSignal } from './signals.ts';
 import { Ticker } from './ticker.ts';
-import type { WorkerHandle } from './worker-handle.ts';
+import { closed, type WorkerHandle } from './worker-handle.ts';
 
 /**
  * One press of Ctrl-C under npm arrives twice, from the terminal and from npm, which passes it on; coreutils' timeout
@@ -252,8 +253,8 @@ export class Supervisor {
     if (this.#state === 'stopping') return this.#force(signal);
     this.#echoUntil = this.clock() + ECHO_MS;
     this.stop();
-    // Said when a further signal would be heeded, for somebody may act on it.
-    const heeded = new Promise((resolve) => setTimeout(resolve, ECHO_MS).unref());
+    // Said when nobody accepts any more and a further signal would be heeded, for somebody may act on it.
+    const heeded = Promise.all([pass(ECHO_MS, undefined, { ref: false }), this.#isDelayed || closed(this.handles)]);
     const say = (): void => this.#log.info(stopMessage(signal, this.#stopBy - this.clock()));
     void Promise.race([this.#finished.promise, heeded]).then(say);
   }
@@ -294,6 +295,10 @@ export class Supervisor {
     if (delay === 0) return this.#drain();
     this.#log.info(`Requests are served for drain_delay = ${delay} s more`);
     setTimeout(() => this.#drain(), delay * 1000).unref();
+  }
+
+  get #isDelayed(): boolean {
+    return this.current.config.drain_delay > 0;
   }
 
   #drain(): void {

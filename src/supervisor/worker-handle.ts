@@ -5,6 +5,7 @@
 import type { Worker } from 'node:cluster';
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
+import { setTimeout as pass } from 'node:timers/promises';
 import {
   encodeLine,
   isFromWorker,
@@ -25,6 +26,15 @@ export interface Exit {
   readonly signal: string | null;
   /** It was asked to go. */
   readonly expected: boolean;
+}
+
+/** So long `closed` waits for a worker that is stuck, milliseconds. */
+const CLOSE_MS = 1000;
+
+/** Resolves when none of these workers, which drain, accepts any more; one that is stuck is not waited for. */
+export async function closed(handles: Iterable<WorkerHandle>): Promise<void> {
+  const all = Promise.all(Array.from(handles, (handle) => handle.closed));
+  await Promise.race([all, pass(CLOSE_MS, undefined, { ref: false })]);
 }
 
 interface Events {
