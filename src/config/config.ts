@@ -20,6 +20,8 @@ export interface Config {
   /** Seconds. */
   readonly graceful_timeout: number;
   /** Seconds. */
+  readonly ws_drain_spread: number;
+  /** Seconds. */
   readonly boot_timeout: number;
   /** Seconds. */
   readonly keep_alive_timeout: number;

@@ -125,11 +125,11 @@ export class Workers extends EventEmitter<Events> {
     }
   }
 
-  /** A worker that still boots has nothing to finish: it gets STARTING_MS instead. */
+  /** The service stops. A worker that still boots has nothing to finish: it gets STARTING_MS instead. */
   drainAll(deadline: number): void {
     const soon = Math.min(deadline, this.#clock() + STARTING_MS);
     for (const handle of this.#handles) {
-      if (isDrainable(handle)) handle.drain(handle.state === 'starting' ? soon : deadline);
+      if (isDrainable(handle)) handle.drain(handle.state === 'starting' ? soon : deadline, true);
     }
   }
 

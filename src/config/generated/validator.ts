@@ -17,6 +17,7 @@ const schema11 = {
     http_socket_mode: { type: 'string', pattern: '^[^\\u0000]*$', format: 'mode' },
     backlog: { type: 'integer', minimum: 1, maximum: 65535 },
     graceful_timeout: { type: 'number', minimum: 0, maximum: 86400 },
+    ws_drain_spread: { type: 'number', minimum: 0, maximum: 86400 },
     boot_timeout: { type: 'number', minimum: 0.01, maximum: 86400 },
     keep_alive_timeout: { type: 'number', minimum: 0.01, maximum: 86400 },
     headers_timeout: { type: 'number', minimum: 0, maximum: 86400 },
@@ -499,13 +500,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.boot_timeout !== undefined) {
-      let data11 = data.boot_timeout;
+    if (data.ws_drain_spread !== undefined) {
+      let data11 = data.ws_drain_spread;
       if (typeof data11 == 'number' && isFinite(data11)) {
         if (data11 > 86400 || isNaN(data11)) {
           const err28 = {
-            instancePath: instancePath + '/boot_timeout',
-            schemaPath: '#/properties/boot_timeout/maximum',
+            instancePath: instancePath + '/ws_drain_spread',
+            schemaPath: '#/properties/ws_drain_spread/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -516,12 +517,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data11 < 0.01 || isNaN(data11)) {
+        if (data11 < 0 || isNaN(data11)) {
           const err29 = {
-            instancePath: instancePath + '/boot_timeout',
-            schemaPath: '#/properties/boot_timeout/minimum',
+            instancePath: instancePath + '/ws_drain_spread',
+            schemaPath: '#/properties/ws_drain_spread/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0.01 },
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err29];
@@ -532,8 +533,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err30 = {
-          instancePath: instancePath + '/boot_timeout',
-          schemaPath: '#/properties/boot_timeout/type',
+          instancePath: instancePath + '/ws_drain_spread',
+          schemaPath: '#/properties/ws_drain_spread/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -545,13 +546,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.keep_alive_timeout !== undefined) {
-      let data12 = data.keep_alive_timeout;
+    if (data.boot_timeout !== undefined) {
+      let data12 = data.boot_timeout;
       if (typeof data12 == 'number' && isFinite(data12)) {
         if (data12 > 86400 || isNaN(data12)) {
           const err31 = {
-            instancePath: instancePath + '/keep_alive_timeout',
-            schemaPath: '#/properties/keep_alive_timeout/maximum',
+            instancePath: instancePath + '/boot_timeout',
+            schemaPath: '#/properties/boot_timeout/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -564,8 +565,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         if (data12 < 0.01 || isNaN(data12)) {
           const err32 = {
-            instancePath: instancePath + '/keep_alive_timeout',
-            schemaPath: '#/properties/keep_alive_timeout/minimum',
+            instancePath: instancePath + '/boot_timeout',
+            schemaPath: '#/properties/boot_timeout/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0.01 },
           };
@@ -578,8 +579,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err33 = {
-          instancePath: instancePath + '/keep_alive_timeout',
-          schemaPath: '#/properties/keep_alive_timeout/type',
+          instancePath: instancePath + '/boot_timeout',
+          schemaPath: '#/properties/boot_timeout/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -591,13 +592,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.headers_timeout !== undefined) {
-      let data13 = data.headers_timeout;
+    if (data.keep_alive_timeout !== undefined) {
+      let data13 = data.keep_alive_timeout;
       if (typeof data13 == 'number' && isFinite(data13)) {
         if (data13 > 86400 || isNaN(data13)) {
           const err34 = {
-            instancePath: instancePath + '/headers_timeout',
-            schemaPath: '#/properties/headers_timeout/maximum',
+            instancePath: instancePath + '/keep_alive_timeout',
+            schemaPath: '#/properties/keep_alive_timeout/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -608,12 +609,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data13 < 0 || isNaN(data13)) {
+        if (data13 < 0.01 || isNaN(data13)) {
           const err35 = {
-            instancePath: instancePath + '/headers_timeout',
-            schemaPath: '#/properties/headers_timeout/minimum',
+            instancePath: instancePath + '/keep_alive_timeout',
+            schemaPath: '#/properties/keep_alive_timeout/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            params: { comparison: '>=', limit: 0.01 },
           };
           if (vErrors === null) {
             vErrors = [err35];
@@ -624,8 +625,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err36 = {
-          instancePath: instancePath + '/headers_timeout',
-          schemaPath: '#/properties/headers_timeout/type',
+          instancePath: instancePath + '/keep_alive_timeout',
+          schemaPath: '#/properties/keep_alive_timeout/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -637,13 +638,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.request_timeout !== undefined) {
-      let data14 = data.request_timeout;
+    if (data.headers_timeout !== undefined) {
+      let data14 = data.headers_timeout;
       if (typeof data14 == 'number' && isFinite(data14)) {
         if (data14 > 86400 || isNaN(data14)) {
           const err37 = {
-            instancePath: instancePath + '/request_timeout',
-            schemaPath: '#/properties/request_timeout/maximum',
+            instancePath: instancePath + '/headers_timeout',
+            schemaPath: '#/properties/headers_timeout/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -656,8 +657,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         if (data14 < 0 || isNaN(data14)) {
           const err38 = {
-            instancePath: instancePath + '/request_timeout',
-            schemaPath: '#/properties/request_timeout/minimum',
+            instancePath: instancePath + '/headers_timeout',
+            schemaPath: '#/properties/headers_timeout/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -670,8 +671,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err39 = {
-          instancePath: instancePath + '/request_timeout',
-          schemaPath: '#/properties/request_timeout/type',
+          instancePath: instancePath + '/headers_timeout',
+          schemaPath: '#/properties/headers_timeout/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -683,27 +684,27 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.body_limit !== undefined) {
-      let data15 = data.body_limit;
-      if (!(typeof data15 == 'number' && !(data15 % 1) && !isNaN(data15) && isFinite(data15))) {
-        const err40 = {
-          instancePath: instancePath + '/body_limit',
-          schemaPath: '#/properties/body_limit/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err40];
-        } else {
-          vErrors.push(err40);
-        }
-        errors++;
-      }
+    if (data.request_timeout !== undefined) {
+      let data15 = data.request_timeout;
       if (typeof data15 == 'number' && isFinite(data15)) {
+        if (data15 > 86400 || isNaN(data15)) {
+          const err40 = {
+            instancePath: instancePath + '/request_timeout',
+            schemaPath: '#/properties/request_timeout/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err40];
+          } else {
+            vErrors.push(err40);
+          }
+          errors++;
+        }
         if (data15 < 0 || isNaN(data15)) {
           const err41 = {
-            instancePath: instancePath + '/body_limit',
-            schemaPath: '#/properties/body_limit/minimum',
+            instancePath: instancePath + '/request_timeout',
+            schemaPath: '#/properties/request_timeout/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -714,16 +715,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.limit_request !== undefined) {
-      let data16 = data.limit_request;
-      if (!(typeof data16 == 'number' && !(data16 % 1) && !isNaN(data16) && isFinite(data16))) {
+      } else {
         const err42 = {
-          instancePath: instancePath + '/limit_request',
-          schemaPath: '#/properties/limit_request/type',
+          instancePath: instancePath + '/request_timeout',
+          schemaPath: '#/properties/request_timeout/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err42];
@@ -732,58 +729,61 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+    }
+    if (data.body_limit !== undefined) {
+      let data16 = data.body_limit;
+      if (!(typeof data16 == 'number' && !(data16 % 1) && !isNaN(data16) && isFinite(data16))) {
+        const err43 = {
+          instancePath: instancePath + '/body_limit',
+          schemaPath: '#/properties/body_limit/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err43];
+        } else {
+          vErrors.push(err43);
+        }
+        errors++;
+      }
       if (typeof data16 == 'number' && isFinite(data16)) {
         if (data16 < 0 || isNaN(data16)) {
-          const err43 = {
-            instancePath: instancePath + '/limit_request',
-            schemaPath: '#/properties/limit_request/minimum',
+          const err44 = {
+            instancePath: instancePath + '/body_limit',
+            schemaPath: '#/properties/body_limit/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err43];
+            vErrors = [err44];
           } else {
-            vErrors.push(err43);
+            vErrors.push(err44);
           }
           errors++;
         }
       }
     }
-    if (data.limit_request_jitter !== undefined) {
-      let data17 = data.limit_request_jitter;
+    if (data.limit_request !== undefined) {
+      let data17 = data.limit_request;
       if (!(typeof data17 == 'number' && !(data17 % 1) && !isNaN(data17) && isFinite(data17))) {
-        const err44 = {
-          instancePath: instancePath + '/limit_request_jitter',
-          schemaPath: '#/properties/limit_request_jitter/type',
+        const err45 = {
+          instancePath: instancePath + '/limit_request',
+          schemaPath: '#/properties/limit_request/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err44];
+          vErrors = [err45];
         } else {
-          vErrors.push(err44);
+          vErrors.push(err45);
         }
         errors++;
       }
       if (typeof data17 == 'number' && isFinite(data17)) {
-        if (data17 > 1000 || isNaN(data17)) {
-          const err45 = {
-            instancePath: instancePath + '/limit_request_jitter',
-            schemaPath: '#/properties/limit_request_jitter/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 1000 },
-          };
-          if (vErrors === null) {
-            vErrors = [err45];
-          } else {
-            vErrors.push(err45);
-          }
-          errors++;
-        }
         if (data17 < 0 || isNaN(data17)) {
           const err46 = {
-            instancePath: instancePath + '/limit_request_jitter',
-            schemaPath: '#/properties/limit_request_jitter/minimum',
+            instancePath: instancePath + '/limit_request',
+            schemaPath: '#/properties/limit_request/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -796,12 +796,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       }
     }
-    if (data.limit_memory_soft !== undefined) {
-      let data18 = data.limit_memory_soft;
+    if (data.limit_request_jitter !== undefined) {
+      let data18 = data.limit_request_jitter;
       if (!(typeof data18 == 'number' && !(data18 % 1) && !isNaN(data18) && isFinite(data18))) {
         const err47 = {
-          instancePath: instancePath + '/limit_memory_soft',
-          schemaPath: '#/properties/limit_memory_soft/type',
+          instancePath: instancePath + '/limit_request_jitter',
+          schemaPath: '#/properties/limit_request_jitter/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
@@ -813,12 +813,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
       if (typeof data18 == 'number' && isFinite(data18)) {
-        if (data18 < 0 || isNaN(data18)) {
+        if (data18 > 1000 || isNaN(data18)) {
           const err48 = {
-            instancePath: instancePath + '/limit_memory_soft',
-            schemaPath: '#/properties/limit_memory_soft/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/limit_request_jitter',
+            schemaPath: '#/properties/limit_request_jitter/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 1000 },
           };
           if (vErrors === null) {
             vErrors = [err48];
@@ -827,114 +827,109 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
+        if (data18 < 0 || isNaN(data18)) {
+          const err49 = {
+            instancePath: instancePath + '/limit_request_jitter',
+            schemaPath: '#/properties/limit_request_jitter/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err49];
+          } else {
+            vErrors.push(err49);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.limit_memory_soft !== undefined) {
+      let data19 = data.limit_memory_soft;
+      if (!(typeof data19 == 'number' && !(data19 % 1) && !isNaN(data19) && isFinite(data19))) {
+        const err50 = {
+          instancePath: instancePath + '/limit_memory_soft',
+          schemaPath: '#/properties/limit_memory_soft/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err50];
+        } else {
+          vErrors.push(err50);
+        }
+        errors++;
+      }
+      if (typeof data19 == 'number' && isFinite(data19)) {
+        if (data19 < 0 || isNaN(data19)) {
+          const err51 = {
+            instancePath: instancePath + '/limit_memory_soft',
+            schemaPath: '#/properties/limit_memory_soft/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err51];
+          } else {
+            vErrors.push(err51);
+          }
+          errors++;
+        }
       }
     }
     if (data.limit_memory_hard !== undefined) {
-      let data19 = data.limit_memory_hard;
-      if (!(typeof data19 == 'number' && !(data19 % 1) && !isNaN(data19) && isFinite(data19))) {
-        const err49 = {
+      let data20 = data.limit_memory_hard;
+      if (!(typeof data20 == 'number' && !(data20 % 1) && !isNaN(data20) && isFinite(data20))) {
+        const err52 = {
           instancePath: instancePath + '/limit_memory_hard',
           schemaPath: '#/properties/limit_memory_hard/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err49];
+          vErrors = [err52];
         } else {
-          vErrors.push(err49);
+          vErrors.push(err52);
         }
         errors++;
       }
-      if (typeof data19 == 'number' && isFinite(data19)) {
-        if (data19 < 0 || isNaN(data19)) {
-          const err50 = {
+      if (typeof data20 == 'number' && isFinite(data20)) {
+        if (data20 < 0 || isNaN(data20)) {
+          const err53 = {
             instancePath: instancePath + '/limit_memory_hard',
             schemaPath: '#/properties/limit_memory_hard/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err50];
+            vErrors = [err53];
           } else {
-            vErrors.push(err50);
+            vErrors.push(err53);
           }
           errors++;
         }
       }
     }
     if (data.limit_memory_soft_evented !== undefined) {
-      let data20 = data.limit_memory_soft_evented;
-      if (!(typeof data20 == 'number' && !(data20 % 1) && !isNaN(data20) && isFinite(data20))) {
-        const err51 = {
+      let data21 = data.limit_memory_soft_evented;
+      if (!(typeof data21 == 'number' && !(data21 % 1) && !isNaN(data21) && isFinite(data21))) {
+        const err54 = {
           instancePath: instancePath + '/limit_memory_soft_evented',
           schemaPath: '#/properties/limit_memory_soft_evented/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err51];
+          vErrors = [err54];
         } else {
-          vErrors.push(err51);
-        }
-        errors++;
-      }
-      if (typeof data20 == 'number' && isFinite(data20)) {
-        if (data20 < 0 || isNaN(data20)) {
-          const err52 = {
-            instancePath: instancePath + '/limit_memory_soft_evented',
-            schemaPath: '#/properties/limit_memory_soft_evented/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err52];
-          } else {
-            vErrors.push(err52);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.limit_memory_hard_evented !== undefined) {
-      let data21 = data.limit_memory_hard_evented;
-      if (!(typeof data21 == 'number' && !(data21 % 1) && !isNaN(data21) && isFinite(data21))) {
-        const err53 = {
-          instancePath: instancePath + '/limit_memory_hard_evented',
-          schemaPath: '#/properties/limit_memory_hard_evented/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err53];
-        } else {
-          vErrors.push(err53);
+          vErrors.push(err54);
         }
         errors++;
       }
       if (typeof data21 == 'number' && isFinite(data21)) {
         if (data21 < 0 || isNaN(data21)) {
-          const err54 = {
-            instancePath: instancePath + '/limit_memory_hard_evented',
-            schemaPath: '#/properties/limit_memory_hard_evented/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err54];
-          } else {
-            vErrors.push(err54);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.limit_time_worker !== undefined) {
-      let data22 = data.limit_time_worker;
-      if (typeof data22 == 'number' && isFinite(data22)) {
-        if (data22 < 0 || isNaN(data22)) {
           const err55 = {
-            instancePath: instancePath + '/limit_time_worker',
-            schemaPath: '#/properties/limit_time_worker/minimum',
+            instancePath: instancePath + '/limit_memory_soft_evented',
+            schemaPath: '#/properties/limit_memory_soft_evented/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -945,12 +940,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
+      }
+    }
+    if (data.limit_memory_hard_evented !== undefined) {
+      let data22 = data.limit_memory_hard_evented;
+      if (!(typeof data22 == 'number' && !(data22 % 1) && !isNaN(data22) && isFinite(data22))) {
         const err56 = {
-          instancePath: instancePath + '/limit_time_worker',
-          schemaPath: '#/properties/limit_time_worker/type',
+          instancePath: instancePath + '/limit_memory_hard_evented',
+          schemaPath: '#/properties/limit_memory_hard_evented/type',
           keyword: 'type',
-          params: { type: 'number' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err56];
@@ -959,16 +958,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.limit_time_cpu !== undefined) {
-      let data23 = data.limit_time_cpu;
-      if (typeof data23 == 'number' && isFinite(data23)) {
-        if (data23 > 86400 || isNaN(data23)) {
+      if (typeof data22 == 'number' && isFinite(data22)) {
+        if (data22 < 0 || isNaN(data22)) {
           const err57 = {
-            instancePath: instancePath + '/limit_time_cpu',
-            schemaPath: '#/properties/limit_time_cpu/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
+            instancePath: instancePath + '/limit_memory_hard_evented',
+            schemaPath: '#/properties/limit_memory_hard_evented/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err57];
@@ -977,10 +973,15 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
+      }
+    }
+    if (data.limit_time_worker !== undefined) {
+      let data23 = data.limit_time_worker;
+      if (typeof data23 == 'number' && isFinite(data23)) {
         if (data23 < 0 || isNaN(data23)) {
           const err58 = {
-            instancePath: instancePath + '/limit_time_cpu',
-            schemaPath: '#/properties/limit_time_cpu/minimum',
+            instancePath: instancePath + '/limit_time_worker',
+            schemaPath: '#/properties/limit_time_worker/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -993,8 +994,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err59 = {
-          instancePath: instancePath + '/limit_time_cpu',
-          schemaPath: '#/properties/limit_time_cpu/type',
+          instancePath: instancePath + '/limit_time_worker',
+          schemaPath: '#/properties/limit_time_worker/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -1006,13 +1007,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.limit_time_real !== undefined) {
-      let data24 = data.limit_time_real;
+    if (data.limit_time_cpu !== undefined) {
+      let data24 = data.limit_time_cpu;
       if (typeof data24 == 'number' && isFinite(data24)) {
         if (data24 > 86400 || isNaN(data24)) {
           const err60 = {
-            instancePath: instancePath + '/limit_time_real',
-            schemaPath: '#/properties/limit_time_real/maximum',
+            instancePath: instancePath + '/limit_time_cpu',
+            schemaPath: '#/properties/limit_time_cpu/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -1025,8 +1026,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         if (data24 < 0 || isNaN(data24)) {
           const err61 = {
-            instancePath: instancePath + '/limit_time_real',
-            schemaPath: '#/properties/limit_time_real/minimum',
+            instancePath: instancePath + '/limit_time_cpu',
+            schemaPath: '#/properties/limit_time_cpu/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1039,8 +1040,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err62 = {
-          instancePath: instancePath + '/limit_time_real',
-          schemaPath: '#/properties/limit_time_real/type',
+          instancePath: instancePath + '/limit_time_cpu',
+          schemaPath: '#/properties/limit_time_cpu/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -1052,13 +1053,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.limit_time_real_cron !== undefined) {
-      let data25 = data.limit_time_real_cron;
+    if (data.limit_time_real !== undefined) {
+      let data25 = data.limit_time_real;
       if (typeof data25 == 'number' && isFinite(data25)) {
         if (data25 > 86400 || isNaN(data25)) {
           const err63 = {
-            instancePath: instancePath + '/limit_time_real_cron',
-            schemaPath: '#/properties/limit_time_real_cron/maximum',
+            instancePath: instancePath + '/limit_time_real',
+            schemaPath: '#/properties/limit_time_real/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -1069,12 +1070,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data25 < -1 || isNaN(data25)) {
+        if (data25 < 0 || isNaN(data25)) {
           const err64 = {
-            instancePath: instancePath + '/limit_time_real_cron',
-            schemaPath: '#/properties/limit_time_real_cron/minimum',
+            instancePath: instancePath + '/limit_time_real',
+            schemaPath: '#/properties/limit_time_real/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: -1 },
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err64];
@@ -1085,8 +1086,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err65 = {
-          instancePath: instancePath + '/limit_time_real_cron',
-          schemaPath: '#/properties/limit_time_real_cron/type',
+          instancePath: instancePath + '/limit_time_real',
+          schemaPath: '#/properties/limit_time_real/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -1098,29 +1099,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.max_inflight !== undefined) {
-      let data26 = data.max_inflight;
-      if (!(typeof data26 == 'number' && !(data26 % 1) && !isNaN(data26) && isFinite(data26))) {
-        const err66 = {
-          instancePath: instancePath + '/max_inflight',
-          schemaPath: '#/properties/max_inflight/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err66];
-        } else {
-          vErrors.push(err66);
-        }
-        errors++;
-      }
+    if (data.limit_time_real_cron !== undefined) {
+      let data26 = data.limit_time_real_cron;
       if (typeof data26 == 'number' && isFinite(data26)) {
-        if (data26 < 0 || isNaN(data26)) {
+        if (data26 > 86400 || isNaN(data26)) {
+          const err66 = {
+            instancePath: instancePath + '/limit_time_real_cron',
+            schemaPath: '#/properties/limit_time_real_cron/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err66];
+          } else {
+            vErrors.push(err66);
+          }
+          errors++;
+        }
+        if (data26 < -1 || isNaN(data26)) {
           const err67 = {
-            instancePath: instancePath + '/max_inflight',
-            schemaPath: '#/properties/max_inflight/minimum',
+            instancePath: instancePath + '/limit_time_real_cron',
+            schemaPath: '#/properties/limit_time_real_cron/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            params: { comparison: '>=', limit: -1 },
           };
           if (vErrors === null) {
             vErrors = [err67];
@@ -1129,16 +1130,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.max_queue !== undefined) {
-      let data27 = data.max_queue;
-      if (!(typeof data27 == 'number' && !(data27 % 1) && !isNaN(data27) && isFinite(data27))) {
+      } else {
         const err68 = {
-          instancePath: instancePath + '/max_queue',
-          schemaPath: '#/properties/max_queue/type',
+          instancePath: instancePath + '/limit_time_real_cron',
+          schemaPath: '#/properties/limit_time_real_cron/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err68];
@@ -1147,32 +1144,30 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+    }
+    if (data.max_inflight !== undefined) {
+      let data27 = data.max_inflight;
+      if (!(typeof data27 == 'number' && !(data27 % 1) && !isNaN(data27) && isFinite(data27))) {
+        const err69 = {
+          instancePath: instancePath + '/max_inflight',
+          schemaPath: '#/properties/max_inflight/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err69];
+        } else {
+          vErrors.push(err69);
+        }
+        errors++;
+      }
       if (typeof data27 == 'number' && isFinite(data27)) {
         if (data27 < 0 || isNaN(data27)) {
-          const err69 = {
-            instancePath: instancePath + '/max_queue',
-            schemaPath: '#/properties/max_queue/minimum',
+          const err70 = {
+            instancePath: instancePath + '/max_inflight',
+            schemaPath: '#/properties/max_inflight/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err69];
-          } else {
-            vErrors.push(err69);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.max_queue_age !== undefined) {
-      let data28 = data.max_queue_age;
-      if (typeof data28 == 'number' && isFinite(data28)) {
-        if (data28 > 86400 || isNaN(data28)) {
-          const err70 = {
-            instancePath: instancePath + '/max_queue_age',
-            schemaPath: '#/properties/max_queue_age/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
           };
           if (vErrors === null) {
             vErrors = [err70];
@@ -1181,56 +1176,62 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data28 < 0 || isNaN(data28)) {
-          const err71 = {
-            instancePath: instancePath + '/max_queue_age',
-            schemaPath: '#/properties/max_queue_age/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err71];
-          } else {
-            vErrors.push(err71);
-          }
-          errors++;
-        }
-      } else {
-        const err72 = {
-          instancePath: instancePath + '/max_queue_age',
-          schemaPath: '#/properties/max_queue_age/type',
-          keyword: 'type',
-          params: { type: 'number' },
-        };
-        if (vErrors === null) {
-          vErrors = [err72];
-        } else {
-          vErrors.push(err72);
-        }
-        errors++;
       }
     }
-    if (data.poison_threshold !== undefined) {
-      let data29 = data.poison_threshold;
-      if (!(typeof data29 == 'number' && !(data29 % 1) && !isNaN(data29) && isFinite(data29))) {
-        const err73 = {
-          instancePath: instancePath + '/poison_threshold',
-          schemaPath: '#/properties/poison_threshold/type',
+    if (data.max_queue !== undefined) {
+      let data28 = data.max_queue;
+      if (!(typeof data28 == 'number' && !(data28 % 1) && !isNaN(data28) && isFinite(data28))) {
+        const err71 = {
+          instancePath: instancePath + '/max_queue',
+          schemaPath: '#/properties/max_queue/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err73];
+          vErrors = [err71];
         } else {
-          vErrors.push(err73);
+          vErrors.push(err71);
         }
         errors++;
       }
+      if (typeof data28 == 'number' && isFinite(data28)) {
+        if (data28 < 0 || isNaN(data28)) {
+          const err72 = {
+            instancePath: instancePath + '/max_queue',
+            schemaPath: '#/properties/max_queue/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err72];
+          } else {
+            vErrors.push(err72);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.max_queue_age !== undefined) {
+      let data29 = data.max_queue_age;
       if (typeof data29 == 'number' && isFinite(data29)) {
+        if (data29 > 86400 || isNaN(data29)) {
+          const err73 = {
+            instancePath: instancePath + '/max_queue_age',
+            schemaPath: '#/properties/max_queue_age/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err73];
+          } else {
+            vErrors.push(err73);
+          }
+          errors++;
+        }
         if (data29 < 0 || isNaN(data29)) {
           const err74 = {
-            instancePath: instancePath + '/poison_threshold',
-            schemaPath: '#/properties/poison_threshold/minimum',
+            instancePath: instancePath + '/max_queue_age',
+            schemaPath: '#/properties/max_queue_age/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1241,16 +1242,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.crash_loop_limit !== undefined) {
-      let data30 = data.crash_loop_limit;
-      if (!(typeof data30 == 'number' && !(data30 % 1) && !isNaN(data30) && isFinite(data30))) {
+      } else {
         const err75 = {
-          instancePath: instancePath + '/crash_loop_limit',
-          schemaPath: '#/properties/crash_loop_limit/type',
+          instancePath: instancePath + '/max_queue_age',
+          schemaPath: '#/properties/max_queue_age/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err75];
@@ -1259,46 +1256,48 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+    }
+    if (data.poison_threshold !== undefined) {
+      let data30 = data.poison_threshold;
+      if (!(typeof data30 == 'number' && !(data30 % 1) && !isNaN(data30) && isFinite(data30))) {
+        const err76 = {
+          instancePath: instancePath + '/poison_threshold',
+          schemaPath: '#/properties/poison_threshold/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err76];
+        } else {
+          vErrors.push(err76);
+        }
+        errors++;
+      }
       if (typeof data30 == 'number' && isFinite(data30)) {
         if (data30 < 0 || isNaN(data30)) {
-          const err76 = {
-            instancePath: instancePath + '/crash_loop_limit',
-            schemaPath: '#/properties/crash_loop_limit/minimum',
+          const err77 = {
+            instancePath: instancePath + '/poison_threshold',
+            schemaPath: '#/properties/poison_threshold/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err76];
+            vErrors = [err77];
           } else {
-            vErrors.push(err76);
+            vErrors.push(err77);
           }
           errors++;
         }
       }
     }
-    if (data.exit_on_crash_loop !== undefined) {
-      if (typeof data.exit_on_crash_loop !== 'boolean') {
-        const err77 = {
-          instancePath: instancePath + '/exit_on_crash_loop',
-          schemaPath: '#/properties/exit_on_crash_loop/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
-        };
-        if (vErrors === null) {
-          vErrors = [err77];
-        } else {
-          vErrors.push(err77);
-        }
-        errors++;
-      }
-    }
-    if (data.proxy_mode !== undefined) {
-      if (typeof data.proxy_mode !== 'boolean') {
+    if (data.crash_loop_limit !== undefined) {
+      let data31 = data.crash_loop_limit;
+      if (!(typeof data31 == 'number' && !(data31 % 1) && !isNaN(data31) && isFinite(data31))) {
         const err78 = {
-          instancePath: instancePath + '/proxy_mode',
-          schemaPath: '#/properties/proxy_mode/type',
+          instancePath: instancePath + '/crash_loop_limit',
+          schemaPath: '#/properties/crash_loop_limit/type',
           keyword: 'type',
-          params: { type: 'boolean' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err78];
@@ -1307,112 +1306,111 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+      if (typeof data31 == 'number' && isFinite(data31)) {
+        if (data31 < 0 || isNaN(data31)) {
+          const err79 = {
+            instancePath: instancePath + '/crash_loop_limit',
+            schemaPath: '#/properties/crash_loop_limit/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err79];
+          } else {
+            vErrors.push(err79);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.exit_on_crash_loop !== undefined) {
+      if (typeof data.exit_on_crash_loop !== 'boolean') {
+        const err80 = {
+          instancePath: instancePath + '/exit_on_crash_loop',
+          schemaPath: '#/properties/exit_on_crash_loop/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err80];
+        } else {
+          vErrors.push(err80);
+        }
+        errors++;
+      }
+    }
+    if (data.proxy_mode !== undefined) {
+      if (typeof data.proxy_mode !== 'boolean') {
+        const err81 = {
+          instancePath: instancePath + '/proxy_mode',
+          schemaPath: '#/properties/proxy_mode/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err81];
+        } else {
+          vErrors.push(err81);
+        }
+        errors++;
+      }
     }
     if (data.proxy_trust !== undefined) {
-      let data33 = data.proxy_trust;
-      if (Array.isArray(data33)) {
-        const len0 = data33.length;
+      let data34 = data.proxy_trust;
+      if (Array.isArray(data34)) {
+        const len0 = data34.length;
         for (let i0 = 0; i0 < len0; i0++) {
-          let data34 = data33[i0];
-          if (typeof data34 === 'string') {
-            if (!pattern0.test(data34)) {
-              const err79 = {
+          let data35 = data34[i0];
+          if (typeof data35 === 'string') {
+            if (!pattern0.test(data35)) {
+              const err82 = {
                 instancePath: instancePath + '/proxy_trust/' + i0,
                 schemaPath: '#/properties/proxy_trust/items/pattern',
                 keyword: 'pattern',
                 params: { pattern: '^[^\\u0000]*$' },
               };
               if (vErrors === null) {
-                vErrors = [err79];
+                vErrors = [err82];
               } else {
-                vErrors.push(err79);
+                vErrors.push(err82);
               }
               errors++;
             }
-            if (!formats4(data34)) {
-              const err80 = {
+            if (!formats4(data35)) {
+              const err83 = {
                 instancePath: instancePath + '/proxy_trust/' + i0,
                 schemaPath: '#/properties/proxy_trust/items/format',
                 keyword: 'format',
                 params: { format: 'trust' },
               };
               if (vErrors === null) {
-                vErrors = [err80];
+                vErrors = [err83];
               } else {
-                vErrors.push(err80);
+                vErrors.push(err83);
               }
               errors++;
             }
           } else {
-            const err81 = {
+            const err84 = {
               instancePath: instancePath + '/proxy_trust/' + i0,
               schemaPath: '#/properties/proxy_trust/items/type',
               keyword: 'type',
               params: { type: 'string' },
             };
             if (vErrors === null) {
-              vErrors = [err81];
+              vErrors = [err84];
             } else {
-              vErrors.push(err81);
+              vErrors.push(err84);
             }
             errors++;
           }
         }
       } else {
-        const err82 = {
+        const err85 = {
           instancePath: instancePath + '/proxy_trust',
           schemaPath: '#/properties/proxy_trust/type',
           keyword: 'type',
           params: { type: 'array' },
-        };
-        if (vErrors === null) {
-          vErrors = [err82];
-        } else {
-          vErrors.push(err82);
-        }
-        errors++;
-      }
-    }
-    if (data.logfile !== undefined) {
-      let data35 = data.logfile;
-      if (typeof data35 === 'string') {
-        if (!pattern0.test(data35)) {
-          const err83 = {
-            instancePath: instancePath + '/logfile',
-            schemaPath: '#/properties/logfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err83];
-          } else {
-            vErrors.push(err83);
-          }
-          errors++;
-        }
-      } else {
-        const err84 = {
-          instancePath: instancePath + '/logfile',
-          schemaPath: '#/properties/logfile/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err84];
-        } else {
-          vErrors.push(err84);
-        }
-        errors++;
-      }
-    }
-    if (data.log_level !== undefined) {
-      let data36 = data.log_level;
-      if (typeof data36 !== 'string') {
-        const err85 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/type',
-          keyword: 'type',
-          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err85];
@@ -1421,37 +1419,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (
-        !(
-          data36 === 'fatal' ||
-          data36 === 'error' ||
-          data36 === 'warn' ||
-          data36 === 'info' ||
-          data36 === 'debug' ||
-          data36 === 'trace' ||
-          data36 === 'silent'
-        )
-      ) {
-        const err86 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_level.enum },
-        };
-        if (vErrors === null) {
-          vErrors = [err86];
-        } else {
-          vErrors.push(err86);
-        }
-        errors++;
-      }
     }
-    if (data.log_format !== undefined) {
-      let data37 = data.log_format;
-      if (typeof data37 !== 'string') {
+    if (data.logfile !== undefined) {
+      let data36 = data.logfile;
+      if (typeof data36 === 'string') {
+        if (!pattern0.test(data36)) {
+          const err86 = {
+            instancePath: instancePath + '/logfile',
+            schemaPath: '#/properties/logfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err86];
+          } else {
+            vErrors.push(err86);
+          }
+          errors++;
+        }
+      } else {
         const err87 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/type',
+          instancePath: instancePath + '/logfile',
+          schemaPath: '#/properties/logfile/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1462,12 +1451,15 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (!(data37 === 'text' || data37 === 'json')) {
+    }
+    if (data.log_level !== undefined) {
+      let data37 = data.log_level;
+      if (typeof data37 !== 'string') {
         const err88 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_format.enum },
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/type',
+          keyword: 'type',
+          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err88];
@@ -1476,14 +1468,22 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.access_log !== undefined) {
-      if (typeof data.access_log !== 'boolean') {
+      if (
+        !(
+          data37 === 'fatal' ||
+          data37 === 'error' ||
+          data37 === 'warn' ||
+          data37 === 'info' ||
+          data37 === 'debug' ||
+          data37 === 'trace' ||
+          data37 === 'silent'
+        )
+      ) {
         const err89 = {
-          instancePath: instancePath + '/access_log',
-          schemaPath: '#/properties/access_log/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_level.enum },
         };
         if (vErrors === null) {
           vErrors = [err89];
@@ -1493,29 +1493,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.pidfile !== undefined) {
-      let data39 = data.pidfile;
-      if (typeof data39 === 'string') {
-        if (!pattern0.test(data39)) {
-          const err90 = {
-            instancePath: instancePath + '/pidfile',
-            schemaPath: '#/properties/pidfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err90];
-          } else {
-            vErrors.push(err90);
-          }
-          errors++;
-        }
-      } else {
-        const err91 = {
-          instancePath: instancePath + '/pidfile',
-          schemaPath: '#/properties/pidfile/type',
+    if (data.log_format !== undefined) {
+      let data38 = data.log_format;
+      if (typeof data38 !== 'string') {
+        const err90 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/type',
           keyword: 'type',
           params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err90];
+        } else {
+          vErrors.push(err90);
+        }
+        errors++;
+      }
+      if (!(data38 === 'text' || data38 === 'json')) {
+        const err91 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_format.enum },
         };
         if (vErrors === null) {
           vErrors = [err91];
@@ -1525,77 +1524,77 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.user !== undefined) {
-      let data40 = data.user;
+    if (data.access_log !== undefined) {
+      if (typeof data.access_log !== 'boolean') {
+        const err92 = {
+          instancePath: instancePath + '/access_log',
+          schemaPath: '#/properties/access_log/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err92];
+        } else {
+          vErrors.push(err92);
+        }
+        errors++;
+      }
+    }
+    if (data.pidfile !== undefined) {
+      let data40 = data.pidfile;
       if (typeof data40 === 'string') {
         if (!pattern0.test(data40)) {
-          const err92 = {
+          const err93 = {
+            instancePath: instancePath + '/pidfile',
+            schemaPath: '#/properties/pidfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err93];
+          } else {
+            vErrors.push(err93);
+          }
+          errors++;
+        }
+      } else {
+        const err94 = {
+          instancePath: instancePath + '/pidfile',
+          schemaPath: '#/properties/pidfile/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err94];
+        } else {
+          vErrors.push(err94);
+        }
+        errors++;
+      }
+    }
+    if (data.user !== undefined) {
+      let data41 = data.user;
+      if (typeof data41 === 'string') {
+        if (!pattern0.test(data41)) {
+          const err95 = {
             instancePath: instancePath + '/user',
             schemaPath: '#/properties/user/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
-            vErrors = [err92];
+            vErrors = [err95];
           } else {
-            vErrors.push(err92);
+            vErrors.push(err95);
           }
           errors++;
         }
       } else {
-        const err93 = {
+        const err96 = {
           instancePath: instancePath + '/user',
           schemaPath: '#/properties/user/type',
           keyword: 'type',
           params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err93];
-        } else {
-          vErrors.push(err93);
-        }
-        errors++;
-      }
-    }
-    if (data.group !== undefined) {
-      let data41 = data.group;
-      if (typeof data41 === 'string') {
-        if (!pattern0.test(data41)) {
-          const err94 = {
-            instancePath: instancePath + '/group',
-            schemaPath: '#/properties/group/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err94];
-          } else {
-            vErrors.push(err94);
-          }
-          errors++;
-        }
-      } else {
-        const err95 = {
-          instancePath: instancePath + '/group',
-          schemaPath: '#/properties/group/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err95];
-        } else {
-          vErrors.push(err95);
-        }
-        errors++;
-      }
-    }
-    if (data.stop_after_init !== undefined) {
-      if (typeof data.stop_after_init !== 'boolean') {
-        const err96 = {
-          instancePath: instancePath + '/stop_after_init',
-          schemaPath: '#/properties/stop_after_init/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
         };
         if (vErrors === null) {
           vErrors = [err96];
@@ -1605,13 +1604,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.test_file !== undefined) {
-      let data43 = data.test_file;
-      if (typeof data43 === 'string') {
-        if (!pattern0.test(data43)) {
+    if (data.group !== undefined) {
+      let data42 = data.group;
+      if (typeof data42 === 'string') {
+        if (!pattern0.test(data42)) {
           const err97 = {
-            instancePath: instancePath + '/test_file',
-            schemaPath: '#/properties/test_file/pattern',
+            instancePath: instancePath + '/group',
+            schemaPath: '#/properties/group/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
@@ -1624,8 +1623,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err98 = {
-          instancePath: instancePath + '/test_file',
-          schemaPath: '#/properties/test_file/type',
+          instancePath: instancePath + '/group',
+          schemaPath: '#/properties/group/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1637,12 +1636,60 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
+    if (data.stop_after_init !== undefined) {
+      if (typeof data.stop_after_init !== 'boolean') {
+        const err99 = {
+          instancePath: instancePath + '/stop_after_init',
+          schemaPath: '#/properties/stop_after_init/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err99];
+        } else {
+          vErrors.push(err99);
+        }
+        errors++;
+      }
+    }
+    if (data.test_file !== undefined) {
+      let data44 = data.test_file;
+      if (typeof data44 === 'string') {
+        if (!pattern0.test(data44)) {
+          const err100 = {
+            instancePath: instancePath + '/test_file',
+            schemaPath: '#/properties/test_file/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err100];
+          } else {
+            vErrors.push(err100);
+          }
+          errors++;
+        }
+      } else {
+        const err101 = {
+          instancePath: instancePath + '/test_file',
+          schemaPath: '#/properties/test_file/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err101];
+        } else {
+          vErrors.push(err101);
+        }
+        errors++;
+      }
+    }
   } else {
-    const err99 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
+    const err102 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
     if (vErrors === null) {
-      vErrors = [err99];
+      vErrors = [err102];
     } else {
-      vErrors.push(err99);
+      vErrors.push(err102);
     }
     errors++;
   }

@@ -25,6 +25,7 @@ t.test('the defaults are those of the manual', async (t) => {
     http_socket_mode: '0660',
     backlog: 511,
     graceful_timeout: 30,
+    ws_drain_spread: 5,
     boot_timeout: 60,
     keep_alive_timeout: 72,
     headers_timeout: 60,
