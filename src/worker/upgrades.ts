@@ -66,10 +66,10 @@ export class Upgrades {
 
   /** Closes all websockets, not all at once; those to come, on connections that are open, as soon as they are made. */
   close({ code, spreadMs, limitMs }: ClosingOptions): void {
-    const closing: Closing = { code, answerMs: Math.min(ANSWER_MS, limitMs / 2) };
-    this.#closing = closing;
     const websockets = [...this.#open].flatMap(([socket, { websocket }]) => (websocket ? { socket, websocket } : []));
-    const times = closingTimes(websockets.length, Math.min(spreadMs, limitMs - closing.answerMs));
+    const { answerMs, times } = planClosing(websockets.length, spreadMs, limitMs);
+    const closing: Closing = { code, answerMs };
+    this.#closing = closing;
     websockets.forEach(({ socket, websocket }, index) => {
       const afterMs = times[index] ?? 0;
       if (afterMs === 0) return websocket.close(closing);
@@ -90,7 +90,16 @@ export class Upgrades {
   }
 }
 
-/** When each of so many is closed, milliseconds from now: evenly spread, the first at once, so that one alone need not wait. */
-export function closingTimes(count: number, windowMs: number): number[] {
-  return Array.from({ length: count }, (_, index) => (windowMs * index) / count);
+interface ClosingPlan {
+  /** How long each client has for its answer, milliseconds. */
+  readonly answerMs: number;
+  /** When each is closed, milliseconds from now. */
+  readonly times: readonly number[];
+}
+
+/** Evenly spread, the first at once, so that one alone need not wait, and the last early enough for its client's answer. */
+export function planClosing(count: number, spreadMs: number, limitMs: number): ClosingPlan {
+  const answerMs = Math.min(ANSWER_MS, limitMs / 2);
+  const windowMs = Math.min(spreadMs, limitMs - answerMs);
+  return { answerMs, times: Array.from({ length: count }, (_, index) => (windowMs * index) / count) };
 }

@@ -3,7 +3,7 @@ import http from 'node:http';
 import net from 'node:net';
 import t, { type Test } from 'tap';
 import { closeFrame } from '../../../src/http/websocket-frames.ts';
-import { closingTimes, Upgrades } from '../../../src/worker/upgrades.ts';
+import { planClosing, Upgrades } from '../../../src/worker/upgrades.ts';
 
 interface Started {
   readonly server: http.Server;
@@ -28,11 +28,17 @@ async function start(t: Test, options: http.ServerOptions = {}): Promise<Started
   return { server, upgrades, ask };
 }
 
-t.test('the closes are spread evenly; the first is at once, and the last is within the window', async (t) => {
-  t.strictSame(closingTimes(0, 5000), []);
-  t.strictSame(closingTimes(1, 5000), [0]);
-  t.strictSame(closingTimes(4, 5000), [0, 1250, 2500, 3750]);
-  t.strictSame(closingTimes(3, 0), [0, 0, 0]);
+t.test('the closes are spread evenly, and the first is at once', async (t) => {
+  t.strictSame(planClosing(0, 5000, 30_000).times, []);
+  t.strictSame(planClosing(1, 5000, 30_000).times, [0]);
+  t.strictSame(planClosing(4, 5000, 30_000), { answerMs: 3000, times: [0, 1250, 2500, 3750] });
+  t.strictSame(planClosing(3, 0, 30_000).times, [0, 0, 0]);
+});
+
+t.test('whatever the spread, the last has time for its answer within graceful_timeout', async (t) => {
+  t.strictSame(planClosing(4, 60_000, 7000), { answerMs: 3000, times: [0, 1000, 2000, 3000] });
+  t.strictSame(planClosing(2, 60_000, 400), { answerMs: 200, times: [0, 100] });
+  t.strictSame(planClosing(2, 5000, 0), { answerMs: 0, times: [0, 0] });
 });
 
 t.test('without a listener of the app nothing changes', async (t) => {
