@@ -173,12 +173,12 @@ export abstract class CommonServer {
     return done ?? 'Evented mode has one event loop; --workers or --threads choose a mode that scales';
   }
 
-  /** Nothing new is begun: its workers finish what they have, and end. */
-  drain(): void {
+  /** Nothing new is begun: its workers finish what they have, and end. @param final the service stops */
+  drain(final = false): void {
     if (this.#state === 'draining') return;
     this.#enter('draining');
     this.#booted.resolve(undefined);
-    this.workers.drainAll(this.#killTime());
+    this.workers.drainAll(this.#killTime(), final);
     this.#supervisor.wake();
   }
 

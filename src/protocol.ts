@@ -126,6 +126,13 @@ export interface Poison {
   readonly ms: number;
 }
 
+/** Finish what is there, then end. */
+interface Drain {
+  readonly type: 'drain';
+  /** The service stops. Otherwise others serve on, and clients may come back at once. */
+  readonly final: boolean;
+}
+
 /** Nobody caught an error: it is logged, what is in flight still finishes, and a replacement is due. */
 interface Broken {
   readonly type: 'broken';
@@ -134,7 +141,7 @@ interface Broken {
 export type ToWorker =
   | WorkerBoot
   | Poison
-  | { readonly type: 'drain' }
+  | Drain
   | { readonly type: 'threads'; readonly count: number }
   | { readonly type: 'usage' };
 
@@ -180,7 +187,8 @@ export type FromLifeline =
  * nothing but a turn of the event loop.
  */
 export type ToThread =
-  | { readonly type: 'drain' | 'usage' | 'wake' }
+  | { readonly type: 'usage' | 'wake' }
+  | Drain
   | Poison
   /** Accept on these yourself from now on. */
   | { readonly type: 'listen'; readonly on: readonly AcceptFrom[] };

@@ -22,6 +22,8 @@ export interface Config {
   /** Seconds. */
   readonly drain_delay: number;
   /** Seconds. */
+  readonly ws_drain_spread: number;
+  /** Seconds. */
   readonly boot_timeout: number;
   /** Seconds. */
   readonly keep_alive_timeout: number;

@@ -201,6 +201,15 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     reloadable: 'reload',
     elsewhere: ['shutdown_delay', 'pre_stop_delay'],
   },
+  ws_drain_spread: {
+    type: 'duration',
+    group: 'Timeouts and limits',
+    default: 5,
+    min: 0,
+    max: dayInSeconds,
+    doc: 'Over how long a worker that stops spreads the closing of its websockets; within graceful_timeout',
+    reloadable: 'reload',
+  },
   boot_timeout: {
     type: 'duration',
     group: 'Timeouts and limits',

@@ -304,7 +304,7 @@ export class Supervisor {
   #drain(): void {
     // The last descriptor but those of the workers, who close theirs as they drain: then the kernel refuses.
     this.listeners.close();
-    for (const server of this.#generations) server.drain();
+    for (const server of this.#generations) server.drain(true);
     this.wake();
   }
 

@@ -118,11 +118,11 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.#enter('retiring');
   }
 
-  /** Step one of the escalation: ask. */
-  drain(deadline: number): void {
+  /** Step one of the escalation: ask. @param final the service stops */
+  drain(deadline: number, final = false): void {
     this.#enter('draining');
     this.deadline = deadline;
-    this.send({ type: 'drain' });
+    this.send({ type: 'drain', final });
   }
 
   /** The last step: the kernel ends it. */

@@ -132,11 +132,11 @@ export class Workers extends EventEmitter<Events> {
     }
   }
 
-  /** A worker that still boots has nothing to finish: it gets STARTING_MS instead. */
-  drainAll(deadline: number): void {
+  /** A worker that still boots has nothing to finish: it gets STARTING_MS instead. @param final the service stops */
+  drainAll(deadline: number, final = false): void {
     const soon = Math.min(deadline, this.#clock() + STARTING_MS);
     for (const handle of this.#handles) {
-      if (isDrainable(handle)) handle.drain(handle.state === 'starting' ? soon : deadline);
+      if (isDrainable(handle)) handle.drain(handle.state === 'starting' ? soon : deadline, final);
     }
   }
 

@@ -15,9 +15,13 @@ import type { LoopBoot, LoopUsage, Poison } from '../protocol.ts';
 import type { Ledger } from './ledger.ts';
 import { LoopGauge } from './loop-gauge.ts';
 import { Requests } from './requests.ts';
+import { Upgrades } from './upgrades.ts';
 
 /** The stop hooks get at least this much, however long the drain took, milliseconds. */
 const LEAST_HOOK_MS = 2000;
+
+/** Of websockets and the like that are cut, so many are named: there may be thousands, and one line is to be read. */
+const NAMED_UPGRADES = 20;
 
 /** How often age and memory are looked at, milliseconds; requests are counted as they come. */
 const WEAR_EVERY_MS = 1000;
@@ -41,6 +45,7 @@ export class AppLoop {
   readonly #gauge: LoopGauge = new LoopGauge();
   readonly #sockets = new Set<Socket>();
   readonly #requests: Requests;
+  readonly #upgrades: Upgrades = new Upgrades();
   readonly #emptied: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   readonly #wear: WearLimits;
   readonly #onWorn: (reason: string) => void;
@@ -89,6 +94,7 @@ export class AppLoop {
   async start(): Promise<void> {
     await this.#app.start();
     this.#requests.takeOver(this.#app.server);
+    this.#upgrades.watch(this.#app.server);
   }
 
   /** Takes a connection whose begin has been counted. */
@@ -115,12 +121,18 @@ export class AppLoop {
     this.#requests.abandon(request);
   }
 
-  /** Finishes what is there, cuts what is left at graceful_timeout, then runs the stop hooks. */
-  async drain(): Promise<void> {
+  /**
+   * Finishes what is there, cuts what is left at graceful_timeout, then runs the stop hooks.
+   *
+   * @param final the service stops: websockets hear that it goes away, instead of that they may come back
+   */
+  async drain(final: boolean): Promise<void> {
     const begun = performance.now();
-    const limit = this.#boot.config.graceful_timeout * 1000;
+    const { graceful_timeout, ws_drain_spread } = this.#boot.config;
+    const limit = graceful_timeout * 1000;
     this.#draining = true;
     this.#requests.drain();
+    this.#upgrades.close({ code: final ? 1001 : 1012, spreadMs: ws_drain_spread * 1000, limitMs: limit });
     const timer = setTimeout(() => this.#cut(), limit);
     this.#checkEmpty();
     await this.#emptied.promise;
@@ -164,10 +176,14 @@ export class AppLoop {
 
   /** graceful_timeout is over: says what is lost, and cuts it. */
   #cut(): void {
-    const cut = this.#ledger.entries().map(({ text, ageMs }) => `${text} (${(ageMs / 1000).toFixed(1)} s)`);
-    const idle = [...this.#sockets].filter((socket) => !this.#requests.isBusy(socket)).length;
+    const requests = this.#ledger.entries().map(({ text, ageMs }) => `${text} (${(ageMs / 1000).toFixed(1)} s)`);
+    const upgraded = this.#upgrades.names();
+    const cut = [...requests, ...upgraded.slice(0, NAMED_UPGRADES)];
+    const more = upgraded.length > NAMED_UPGRADES ? { more_cut: upgraded.length - NAMED_UPGRADES } : {};
+    const busy = [...this.#sockets].filter((socket) => this.#requests.isBusy(socket) || this.#upgrades.has(socket));
+    const idle = this.#sockets.size - busy.length;
     const { graceful_timeout } = this.#boot.config;
-    this.#log.log.warn({ cut, idle }, `graceful_timeout = ${graceful_timeout} s is over: connections are cut`);
+    this.#log.log.warn({ cut, ...more, idle }, `graceful_timeout = ${graceful_timeout} s is over: connections are cut`);
     for (const socket of this.#sockets) socket.destroy();
   }
 }

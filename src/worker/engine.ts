@@ -16,8 +16,8 @@ export interface Engine {
   accept(socket: Socket): void;
   /** Connections may come: whatever the engine accepts itself, it accepts from now on. */
   serve(): void;
-  /** Finishes what is there, at most graceful_timeout, then runs the stop hooks. */
-  drain(): Promise<void>;
+  /** Finishes what is there, at most graceful_timeout, then runs the stop hooks. @param final the service stops */
+  drain(final: boolean): Promise<void>;
   usage(): Promise<LoopUsage[]>;
   /** Answers 503 to a route that has killed event loops. */
   refuseRoute(poison: Poison): void;

@@ -54,7 +54,8 @@ export class HttpWorker {
       await this.#engine.load();
       this.#state = 'starting';
       await this.#engine.start();
-      if (this.#drainIsDue) return await this.#drain();
+      // It has no connection yet that could be told why.
+      if (this.#drainIsDue) return await this.#drain(false);
       await this.#serve();
     } catch (error) {
       this.#failBoot(error);
@@ -93,7 +94,7 @@ export class HttpWorker {
   }
 
   #onMessage(message: ToWorker): void {
-    if (message.type === 'drain') this.#onDrain();
+    if (message.type === 'drain') this.#onDrain(message.final);
     else if (message.type === 'threads') this.#resize(message.count);
     else if (message.type === 'usage') void this.#tellUsage();
     else if (message.type === 'poison') this.#loaded?.refuseRoute(message);
@@ -104,19 +105,19 @@ export class HttpWorker {
     this.#loaded?.resize(threads);
   }
 
-  #onDrain(): void {
+  #onDrain(final: boolean): void {
     if (this.#state === 'loading') leave(this.#log, 0);
-    else if (this.#state === 'serving') void this.#drain();
+    else if (this.#state === 'serving') void this.#drain(final);
     else this.#drainIsDue = true;
   }
 
-  async #drain(): Promise<void> {
+  async #drain(final: boolean): Promise<void> {
     this.#state = 'draining';
     try {
       // The queue lives on while others have its descriptor: the supervisor, unless it stops, and other workers.
       await finishAccepting(this.#acceptors, this.#boot.config.backlog);
       tell({ type: 'closed' });
-      await this.#engine.drain();
+      await this.#engine.drain(final);
     } catch (error) {
       this.#log.log.error({ err: error }, 'The drain met an error');
     }
@@ -138,7 +139,7 @@ export class HttpWorker {
     if (request) this.#engine.abandon(request);
     if (this.#state === 'draining') return;
     tell({ type: 'broken' });
-    void this.#drain();
+    void this.#drain(false);
   }
 
   #inflight(): RequestInFlight[] {

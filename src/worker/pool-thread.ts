@@ -92,9 +92,10 @@ export class PoolThread extends EventEmitter<Events> {
     this.#state = transition(this.name, this.#state, 'retiring');
   }
 
-  drain(): void {
+  /** @param final the service stops */
+  drain(final: boolean): void {
     this.#state = transition(this.name, this.#state, 'draining');
-    this.send({ type: 'drain' });
+    this.send({ type: 'drain', final });
   }
 
   /**

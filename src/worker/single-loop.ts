@@ -62,8 +62,8 @@ export class SingleLoop implements Engine {
     this.#running.accept(socket);
   }
 
-  drain(): Promise<void> {
-    return this.#running.drain();
+  drain(final: boolean): Promise<void> {
+    return this.#running.drain(final);
   }
 
   async usage(): Promise<LoopUsage[]> {

@@ -100,7 +100,7 @@ export class ThreadPool implements Engine {
     for (const thread of this.#ready()) this.#letAccept(thread);
   }
 
-  async drain(): Promise<void> {
+  async drain(final: boolean): Promise<void> {
     this.#serving = false;
     this.#descriptors.close();
     // What waits for a thread must get one before all of them go.
@@ -109,7 +109,7 @@ export class ThreadPool implements Engine {
     this.#draining = true;
     this.#slots.stop();
     const exits = [...this.#threads].map((thread) => once(thread, 'exit'));
-    for (const thread of this.#threads) if (isDrainable(thread)) this.#drainOne(thread);
+    for (const thread of this.#threads) if (isDrainable(thread)) this.#drainOne(thread, final);
     await Promise.all(exits);
   }
 
@@ -258,8 +258,8 @@ export class ThreadPool implements Engine {
     else this.#log.log.warn({ thread: number, code }, `${name} ${how}; it is replaced`);
   }
 
-  #drainOne(thread: PoolThread): void {
-    thread.drain();
+  #drainOne(thread: PoolThread, final = false): void {
+    thread.drain(final);
     const late = setTimeout(
       () => {
         void this.#killLate(thread);

@@ -38,7 +38,7 @@ let draining = false;
 port.on('message', (message: ToThread | Socket) => {
   if (message instanceof Socket) serving?.accept(refresh(message));
   else if (message.type === 'usage') void tellUsage();
-  else if (message.type === 'drain') onDrain();
+  else if (message.type === 'drain') onDrain(message.final);
   else if (message.type === 'poison') loaded?.refuseRoute(message);
   else if (message.type === 'listen') void listen(message.on);
 });
@@ -65,13 +65,14 @@ try {
   await loop.start();
   serving = loop;
   tell({ type: 'ready', form: loop.form });
-  if (drainIsDue) await drain(loop);
+  // It has no connection yet that could be told why.
+  if (drainIsDue) await drain(loop, false);
 } catch (error) {
   failBoot(error);
 }
 
-function onDrain(): void {
-  if (serving) void drain(serving);
+function onDrain(final: boolean): void {
+  if (serving) void drain(serving, final);
   else drainIsDue = true;
 }
 
@@ -88,11 +89,11 @@ function takeOver(socket: Socket): void {
   serving?.accept(socket);
 }
 
-async function drain(loop: AppLoop): Promise<void> {
+async function drain(loop: AppLoop, final: boolean): Promise<void> {
   draining = true;
   try {
     await finishAccepting(acceptors, config.backlog);
-    await loop.drain();
+    await loop.drain(final);
   } catch (error) {
     log.log.error({ err: error }, 'The drain met an error');
   }

@@ -18,6 +18,7 @@ const schema11 = {
     backlog: { type: 'integer', minimum: 1, maximum: 65535 },
     graceful_timeout: { type: 'number', minimum: 0, maximum: 86400 },
     drain_delay: { type: 'number', minimum: 0, maximum: 86400 },
+    ws_drain_spread: { type: 'number', minimum: 0, maximum: 86400 },
     boot_timeout: { type: 'number', minimum: 0.01, maximum: 86400 },
     keep_alive_timeout: { type: 'number', minimum: 0.01, maximum: 86400 },
     headers_timeout: { type: 'number', minimum: 0, maximum: 86400 },
@@ -548,13 +549,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.boot_timeout !== undefined) {
-      let data12 = data.boot_timeout;
+    if (data.ws_drain_spread !== undefined) {
+      let data12 = data.ws_drain_spread;
       if (typeof data12 == 'number' && isFinite(data12)) {
         if (data12 > 86400 || isNaN(data12)) {
           const err31 = {
-            instancePath: instancePath + '/boot_timeout',
-            schemaPath: '#/properties/boot_timeout/maximum',
+            instancePath: instancePath + '/ws_drain_spread',
+            schemaPath: '#/properties/ws_drain_spread/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -565,12 +566,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data12 < 0.01 || isNaN(data12)) {
+        if (data12 < 0 || isNaN(data12)) {
           const err32 = {
-            instancePath: instancePath + '/boot_timeout',
-            schemaPath: '#/properties/boot_timeout/minimum',
+            instancePath: instancePath + '/ws_drain_spread',
+            schemaPath: '#/properties/ws_drain_spread/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0.01 },
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err32];
@@ -581,8 +582,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err33 = {
-          instancePath: instancePath + '/boot_timeout',
-          schemaPath: '#/properties/boot_timeout/type',
+          instancePath: instancePath + '/ws_drain_spread',
+          schemaPath: '#/properties/ws_drain_spread/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -594,13 +595,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.keep_alive_timeout !== undefined) {
-      let data13 = data.keep_alive_timeout;
+    if (data.boot_timeout !== undefined) {
+      let data13 = data.boot_timeout;
       if (typeof data13 == 'number' && isFinite(data13)) {
         if (data13 > 86400 || isNaN(data13)) {
           const err34 = {
-            instancePath: instancePath + '/keep_alive_timeout',
-            schemaPath: '#/properties/keep_alive_timeout/maximum',
+            instancePath: instancePath + '/boot_timeout',
+            schemaPath: '#/properties/boot_timeout/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -613,8 +614,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         if (data13 < 0.01 || isNaN(data13)) {
           const err35 = {
-            instancePath: instancePath + '/keep_alive_timeout',
-            schemaPath: '#/properties/keep_alive_timeout/minimum',
+            instancePath: instancePath + '/boot_timeout',
+            schemaPath: '#/properties/boot_timeout/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0.01 },
           };
@@ -627,8 +628,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err36 = {
-          instancePath: instancePath + '/keep_alive_timeout',
-          schemaPath: '#/properties/keep_alive_timeout/type',
+          instancePath: instancePath + '/boot_timeout',
+          schemaPath: '#/properties/boot_timeout/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -640,13 +641,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.headers_timeout !== undefined) {
-      let data14 = data.headers_timeout;
+    if (data.keep_alive_timeout !== undefined) {
+      let data14 = data.keep_alive_timeout;
       if (typeof data14 == 'number' && isFinite(data14)) {
         if (data14 > 86400 || isNaN(data14)) {
           const err37 = {
-            instancePath: instancePath + '/headers_timeout',
-            schemaPath: '#/properties/headers_timeout/maximum',
+            instancePath: instancePath + '/keep_alive_timeout',
+            schemaPath: '#/properties/keep_alive_timeout/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -657,12 +658,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data14 < 0 || isNaN(data14)) {
+        if (data14 < 0.01 || isNaN(data14)) {
           const err38 = {
-            instancePath: instancePath + '/headers_timeout',
-            schemaPath: '#/properties/headers_timeout/minimum',
+            instancePath: instancePath + '/keep_alive_timeout',
+            schemaPath: '#/properties/keep_alive_timeout/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            params: { comparison: '>=', limit: 0.01 },
           };
           if (vErrors === null) {
             vErrors = [err38];
@@ -673,8 +674,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err39 = {
-          instancePath: instancePath + '/headers_timeout',
-          schemaPath: '#/properties/headers_timeout/type',
+          instancePath: instancePath + '/keep_alive_timeout',
+          schemaPath: '#/properties/keep_alive_timeout/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -686,13 +687,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.request_timeout !== undefined) {
-      let data15 = data.request_timeout;
+    if (data.headers_timeout !== undefined) {
+      let data15 = data.headers_timeout;
       if (typeof data15 == 'number' && isFinite(data15)) {
         if (data15 > 86400 || isNaN(data15)) {
           const err40 = {
-            instancePath: instancePath + '/request_timeout',
-            schemaPath: '#/properties/request_timeout/maximum',
+            instancePath: instancePath + '/headers_timeout',
+            schemaPath: '#/properties/headers_timeout/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -705,8 +706,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         if (data15 < 0 || isNaN(data15)) {
           const err41 = {
-            instancePath: instancePath + '/request_timeout',
-            schemaPath: '#/properties/request_timeout/minimum',
+            instancePath: instancePath + '/headers_timeout',
+            schemaPath: '#/properties/headers_timeout/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -719,8 +720,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err42 = {
-          instancePath: instancePath + '/request_timeout',
-          schemaPath: '#/properties/request_timeout/type',
+          instancePath: instancePath + '/headers_timeout',
+          schemaPath: '#/properties/headers_timeout/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -732,27 +733,27 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.body_limit !== undefined) {
-      let data16 = data.body_limit;
-      if (!(typeof data16 == 'number' && !(data16 % 1) && !isNaN(data16) && isFinite(data16))) {
-        const err43 = {
-          instancePath: instancePath + '/body_limit',
-          schemaPath: '#/properties/body_limit/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err43];
-        } else {
-          vErrors.push(err43);
-        }
-        errors++;
-      }
+    if (data.request_timeout !== undefined) {
+      let data16 = data.request_timeout;
       if (typeof data16 == 'number' && isFinite(data16)) {
+        if (data16 > 86400 || isNaN(data16)) {
+          const err43 = {
+            instancePath: instancePath + '/request_timeout',
+            schemaPath: '#/properties/request_timeout/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err43];
+          } else {
+            vErrors.push(err43);
+          }
+          errors++;
+        }
         if (data16 < 0 || isNaN(data16)) {
           const err44 = {
-            instancePath: instancePath + '/body_limit',
-            schemaPath: '#/properties/body_limit/minimum',
+            instancePath: instancePath + '/request_timeout',
+            schemaPath: '#/properties/request_timeout/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -763,16 +764,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.limit_request !== undefined) {
-      let data17 = data.limit_request;
-      if (!(typeof data17 == 'number' && !(data17 % 1) && !isNaN(data17) && isFinite(data17))) {
+      } else {
         const err45 = {
-          instancePath: instancePath + '/limit_request',
-          schemaPath: '#/properties/limit_request/type',
+          instancePath: instancePath + '/request_timeout',
+          schemaPath: '#/properties/request_timeout/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err45];
@@ -781,58 +778,61 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+    }
+    if (data.body_limit !== undefined) {
+      let data17 = data.body_limit;
+      if (!(typeof data17 == 'number' && !(data17 % 1) && !isNaN(data17) && isFinite(data17))) {
+        const err46 = {
+          instancePath: instancePath + '/body_limit',
+          schemaPath: '#/properties/body_limit/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err46];
+        } else {
+          vErrors.push(err46);
+        }
+        errors++;
+      }
       if (typeof data17 == 'number' && isFinite(data17)) {
         if (data17 < 0 || isNaN(data17)) {
-          const err46 = {
-            instancePath: instancePath + '/limit_request',
-            schemaPath: '#/properties/limit_request/minimum',
+          const err47 = {
+            instancePath: instancePath + '/body_limit',
+            schemaPath: '#/properties/body_limit/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err46];
+            vErrors = [err47];
           } else {
-            vErrors.push(err46);
+            vErrors.push(err47);
           }
           errors++;
         }
       }
     }
-    if (data.limit_request_jitter !== undefined) {
-      let data18 = data.limit_request_jitter;
+    if (data.limit_request !== undefined) {
+      let data18 = data.limit_request;
       if (!(typeof data18 == 'number' && !(data18 % 1) && !isNaN(data18) && isFinite(data18))) {
-        const err47 = {
-          instancePath: instancePath + '/limit_request_jitter',
-          schemaPath: '#/properties/limit_request_jitter/type',
+        const err48 = {
+          instancePath: instancePath + '/limit_request',
+          schemaPath: '#/properties/limit_request/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err47];
+          vErrors = [err48];
         } else {
-          vErrors.push(err47);
+          vErrors.push(err48);
         }
         errors++;
       }
       if (typeof data18 == 'number' && isFinite(data18)) {
-        if (data18 > 1000 || isNaN(data18)) {
-          const err48 = {
-            instancePath: instancePath + '/limit_request_jitter',
-            schemaPath: '#/properties/limit_request_jitter/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 1000 },
-          };
-          if (vErrors === null) {
-            vErrors = [err48];
-          } else {
-            vErrors.push(err48);
-          }
-          errors++;
-        }
         if (data18 < 0 || isNaN(data18)) {
           const err49 = {
-            instancePath: instancePath + '/limit_request_jitter',
-            schemaPath: '#/properties/limit_request_jitter/minimum',
+            instancePath: instancePath + '/limit_request',
+            schemaPath: '#/properties/limit_request/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -845,12 +845,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       }
     }
-    if (data.limit_memory_soft !== undefined) {
-      let data19 = data.limit_memory_soft;
+    if (data.limit_request_jitter !== undefined) {
+      let data19 = data.limit_request_jitter;
       if (!(typeof data19 == 'number' && !(data19 % 1) && !isNaN(data19) && isFinite(data19))) {
         const err50 = {
-          instancePath: instancePath + '/limit_memory_soft',
-          schemaPath: '#/properties/limit_memory_soft/type',
+          instancePath: instancePath + '/limit_request_jitter',
+          schemaPath: '#/properties/limit_request_jitter/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
@@ -862,12 +862,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
       if (typeof data19 == 'number' && isFinite(data19)) {
-        if (data19 < 0 || isNaN(data19)) {
+        if (data19 > 1000 || isNaN(data19)) {
           const err51 = {
-            instancePath: instancePath + '/limit_memory_soft',
-            schemaPath: '#/properties/limit_memory_soft/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/limit_request_jitter',
+            schemaPath: '#/properties/limit_request_jitter/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 1000 },
           };
           if (vErrors === null) {
             vErrors = [err51];
@@ -876,114 +876,109 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
+        if (data19 < 0 || isNaN(data19)) {
+          const err52 = {
+            instancePath: instancePath + '/limit_request_jitter',
+            schemaPath: '#/properties/limit_request_jitter/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err52];
+          } else {
+            vErrors.push(err52);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.limit_memory_soft !== undefined) {
+      let data20 = data.limit_memory_soft;
+      if (!(typeof data20 == 'number' && !(data20 % 1) && !isNaN(data20) && isFinite(data20))) {
+        const err53 = {
+          instancePath: instancePath + '/limit_memory_soft',
+          schemaPath: '#/properties/limit_memory_soft/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err53];
+        } else {
+          vErrors.push(err53);
+        }
+        errors++;
+      }
+      if (typeof data20 == 'number' && isFinite(data20)) {
+        if (data20 < 0 || isNaN(data20)) {
+          const err54 = {
+            instancePath: instancePath + '/limit_memory_soft',
+            schemaPath: '#/properties/limit_memory_soft/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err54];
+          } else {
+            vErrors.push(err54);
+          }
+          errors++;
+        }
       }
     }
     if (data.limit_memory_hard !== undefined) {
-      let data20 = data.limit_memory_hard;
-      if (!(typeof data20 == 'number' && !(data20 % 1) && !isNaN(data20) && isFinite(data20))) {
-        const err52 = {
+      let data21 = data.limit_memory_hard;
+      if (!(typeof data21 == 'number' && !(data21 % 1) && !isNaN(data21) && isFinite(data21))) {
+        const err55 = {
           instancePath: instancePath + '/limit_memory_hard',
           schemaPath: '#/properties/limit_memory_hard/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err52];
+          vErrors = [err55];
         } else {
-          vErrors.push(err52);
+          vErrors.push(err55);
         }
         errors++;
       }
-      if (typeof data20 == 'number' && isFinite(data20)) {
-        if (data20 < 0 || isNaN(data20)) {
-          const err53 = {
+      if (typeof data21 == 'number' && isFinite(data21)) {
+        if (data21 < 0 || isNaN(data21)) {
+          const err56 = {
             instancePath: instancePath + '/limit_memory_hard',
             schemaPath: '#/properties/limit_memory_hard/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err53];
+            vErrors = [err56];
           } else {
-            vErrors.push(err53);
+            vErrors.push(err56);
           }
           errors++;
         }
       }
     }
     if (data.limit_memory_soft_evented !== undefined) {
-      let data21 = data.limit_memory_soft_evented;
-      if (!(typeof data21 == 'number' && !(data21 % 1) && !isNaN(data21) && isFinite(data21))) {
-        const err54 = {
+      let data22 = data.limit_memory_soft_evented;
+      if (!(typeof data22 == 'number' && !(data22 % 1) && !isNaN(data22) && isFinite(data22))) {
+        const err57 = {
           instancePath: instancePath + '/limit_memory_soft_evented',
           schemaPath: '#/properties/limit_memory_soft_evented/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err54];
+          vErrors = [err57];
         } else {
-          vErrors.push(err54);
-        }
-        errors++;
-      }
-      if (typeof data21 == 'number' && isFinite(data21)) {
-        if (data21 < 0 || isNaN(data21)) {
-          const err55 = {
-            instancePath: instancePath + '/limit_memory_soft_evented',
-            schemaPath: '#/properties/limit_memory_soft_evented/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err55];
-          } else {
-            vErrors.push(err55);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.limit_memory_hard_evented !== undefined) {
-      let data22 = data.limit_memory_hard_evented;
-      if (!(typeof data22 == 'number' && !(data22 % 1) && !isNaN(data22) && isFinite(data22))) {
-        const err56 = {
-          instancePath: instancePath + '/limit_memory_hard_evented',
-          schemaPath: '#/properties/limit_memory_hard_evented/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err56];
-        } else {
-          vErrors.push(err56);
+          vErrors.push(err57);
         }
         errors++;
       }
       if (typeof data22 == 'number' && isFinite(data22)) {
         if (data22 < 0 || isNaN(data22)) {
-          const err57 = {
-            instancePath: instancePath + '/limit_memory_hard_evented',
-            schemaPath: '#/properties/limit_memory_hard_evented/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err57];
-          } else {
-            vErrors.push(err57);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.limit_time_worker !== undefined) {
-      let data23 = data.limit_time_worker;
-      if (typeof data23 == 'number' && isFinite(data23)) {
-        if (data23 < 0 || isNaN(data23)) {
           const err58 = {
-            instancePath: instancePath + '/limit_time_worker',
-            schemaPath: '#/properties/limit_time_worker/minimum',
+            instancePath: instancePath + '/limit_memory_soft_evented',
+            schemaPath: '#/properties/limit_memory_soft_evented/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -994,12 +989,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
+      }
+    }
+    if (data.limit_memory_hard_evented !== undefined) {
+      let data23 = data.limit_memory_hard_evented;
+      if (!(typeof data23 == 'number' && !(data23 % 1) && !isNaN(data23) && isFinite(data23))) {
         const err59 = {
-          instancePath: instancePath + '/limit_time_worker',
-          schemaPath: '#/properties/limit_time_worker/type',
+          instancePath: instancePath + '/limit_memory_hard_evented',
+          schemaPath: '#/properties/limit_memory_hard_evented/type',
           keyword: 'type',
-          params: { type: 'number' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err59];
@@ -1008,16 +1007,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.limit_time_cpu !== undefined) {
-      let data24 = data.limit_time_cpu;
-      if (typeof data24 == 'number' && isFinite(data24)) {
-        if (data24 > 86400 || isNaN(data24)) {
+      if (typeof data23 == 'number' && isFinite(data23)) {
+        if (data23 < 0 || isNaN(data23)) {
           const err60 = {
-            instancePath: instancePath + '/limit_time_cpu',
-            schemaPath: '#/properties/limit_time_cpu/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
+            instancePath: instancePath + '/limit_memory_hard_evented',
+            schemaPath: '#/properties/limit_memory_hard_evented/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err60];
@@ -1026,10 +1022,15 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
+      }
+    }
+    if (data.limit_time_worker !== undefined) {
+      let data24 = data.limit_time_worker;
+      if (typeof data24 == 'number' && isFinite(data24)) {
         if (data24 < 0 || isNaN(data24)) {
           const err61 = {
-            instancePath: instancePath + '/limit_time_cpu',
-            schemaPath: '#/properties/limit_time_cpu/minimum',
+            instancePath: instancePath + '/limit_time_worker',
+            schemaPath: '#/properties/limit_time_worker/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1042,8 +1043,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err62 = {
-          instancePath: instancePath + '/limit_time_cpu',
-          schemaPath: '#/properties/limit_time_cpu/type',
+          instancePath: instancePath + '/limit_time_worker',
+          schemaPath: '#/properties/limit_time_worker/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -1055,13 +1056,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.limit_time_real !== undefined) {
-      let data25 = data.limit_time_real;
+    if (data.limit_time_cpu !== undefined) {
+      let data25 = data.limit_time_cpu;
       if (typeof data25 == 'number' && isFinite(data25)) {
         if (data25 > 86400 || isNaN(data25)) {
           const err63 = {
-            instancePath: instancePath + '/limit_time_real',
-            schemaPath: '#/properties/limit_time_real/maximum',
+            instancePath: instancePath + '/limit_time_cpu',
+            schemaPath: '#/properties/limit_time_cpu/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -1074,8 +1075,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         if (data25 < 0 || isNaN(data25)) {
           const err64 = {
-            instancePath: instancePath + '/limit_time_real',
-            schemaPath: '#/properties/limit_time_real/minimum',
+            instancePath: instancePath + '/limit_time_cpu',
+            schemaPath: '#/properties/limit_time_cpu/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1088,8 +1089,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err65 = {
-          instancePath: instancePath + '/limit_time_real',
-          schemaPath: '#/properties/limit_time_real/type',
+          instancePath: instancePath + '/limit_time_cpu',
+          schemaPath: '#/properties/limit_time_cpu/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -1101,13 +1102,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.limit_time_real_cron !== undefined) {
-      let data26 = data.limit_time_real_cron;
+    if (data.limit_time_real !== undefined) {
+      let data26 = data.limit_time_real;
       if (typeof data26 == 'number' && isFinite(data26)) {
         if (data26 > 86400 || isNaN(data26)) {
           const err66 = {
-            instancePath: instancePath + '/limit_time_real_cron',
-            schemaPath: '#/properties/limit_time_real_cron/maximum',
+            instancePath: instancePath + '/limit_time_real',
+            schemaPath: '#/properties/limit_time_real/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -1118,12 +1119,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data26 < -1 || isNaN(data26)) {
+        if (data26 < 0 || isNaN(data26)) {
           const err67 = {
-            instancePath: instancePath + '/limit_time_real_cron',
-            schemaPath: '#/properties/limit_time_real_cron/minimum',
+            instancePath: instancePath + '/limit_time_real',
+            schemaPath: '#/properties/limit_time_real/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: -1 },
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err67];
@@ -1134,8 +1135,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err68 = {
-          instancePath: instancePath + '/limit_time_real_cron',
-          schemaPath: '#/properties/limit_time_real_cron/type',
+          instancePath: instancePath + '/limit_time_real',
+          schemaPath: '#/properties/limit_time_real/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -1147,29 +1148,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.max_inflight !== undefined) {
-      let data27 = data.max_inflight;
-      if (!(typeof data27 == 'number' && !(data27 % 1) && !isNaN(data27) && isFinite(data27))) {
-        const err69 = {
-          instancePath: instancePath + '/max_inflight',
-          schemaPath: '#/properties/max_inflight/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err69];
-        } else {
-          vErrors.push(err69);
-        }
-        errors++;
-      }
+    if (data.limit_time_real_cron !== undefined) {
+      let data27 = data.limit_time_real_cron;
       if (typeof data27 == 'number' && isFinite(data27)) {
-        if (data27 < 0 || isNaN(data27)) {
+        if (data27 > 86400 || isNaN(data27)) {
+          const err69 = {
+            instancePath: instancePath + '/limit_time_real_cron',
+            schemaPath: '#/properties/limit_time_real_cron/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err69];
+          } else {
+            vErrors.push(err69);
+          }
+          errors++;
+        }
+        if (data27 < -1 || isNaN(data27)) {
           const err70 = {
-            instancePath: instancePath + '/max_inflight',
-            schemaPath: '#/properties/max_inflight/minimum',
+            instancePath: instancePath + '/limit_time_real_cron',
+            schemaPath: '#/properties/limit_time_real_cron/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            params: { comparison: '>=', limit: -1 },
           };
           if (vErrors === null) {
             vErrors = [err70];
@@ -1178,16 +1179,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.max_queue !== undefined) {
-      let data28 = data.max_queue;
-      if (!(typeof data28 == 'number' && !(data28 % 1) && !isNaN(data28) && isFinite(data28))) {
+      } else {
         const err71 = {
-          instancePath: instancePath + '/max_queue',
-          schemaPath: '#/properties/max_queue/type',
+          instancePath: instancePath + '/limit_time_real_cron',
+          schemaPath: '#/properties/limit_time_real_cron/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err71];
@@ -1196,32 +1193,30 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+    }
+    if (data.max_inflight !== undefined) {
+      let data28 = data.max_inflight;
+      if (!(typeof data28 == 'number' && !(data28 % 1) && !isNaN(data28) && isFinite(data28))) {
+        const err72 = {
+          instancePath: instancePath + '/max_inflight',
+          schemaPath: '#/properties/max_inflight/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err72];
+        } else {
+          vErrors.push(err72);
+        }
+        errors++;
+      }
       if (typeof data28 == 'number' && isFinite(data28)) {
         if (data28 < 0 || isNaN(data28)) {
-          const err72 = {
-            instancePath: instancePath + '/max_queue',
-            schemaPath: '#/properties/max_queue/minimum',
+          const err73 = {
+            instancePath: instancePath + '/max_inflight',
+            schemaPath: '#/properties/max_inflight/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err72];
-          } else {
-            vErrors.push(err72);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.max_queue_age !== undefined) {
-      let data29 = data.max_queue_age;
-      if (typeof data29 == 'number' && isFinite(data29)) {
-        if (data29 > 86400 || isNaN(data29)) {
-          const err73 = {
-            instancePath: instancePath + '/max_queue_age',
-            schemaPath: '#/properties/max_queue_age/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
           };
           if (vErrors === null) {
             vErrors = [err73];
@@ -1230,74 +1225,78 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
+      }
+    }
+    if (data.max_queue !== undefined) {
+      let data29 = data.max_queue;
+      if (!(typeof data29 == 'number' && !(data29 % 1) && !isNaN(data29) && isFinite(data29))) {
+        const err74 = {
+          instancePath: instancePath + '/max_queue',
+          schemaPath: '#/properties/max_queue/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err74];
+        } else {
+          vErrors.push(err74);
+        }
+        errors++;
+      }
+      if (typeof data29 == 'number' && isFinite(data29)) {
         if (data29 < 0 || isNaN(data29)) {
-          const err74 = {
+          const err75 = {
+            instancePath: instancePath + '/max_queue',
+            schemaPath: '#/properties/max_queue/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err75];
+          } else {
+            vErrors.push(err75);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.max_queue_age !== undefined) {
+      let data30 = data.max_queue_age;
+      if (typeof data30 == 'number' && isFinite(data30)) {
+        if (data30 > 86400 || isNaN(data30)) {
+          const err76 = {
+            instancePath: instancePath + '/max_queue_age',
+            schemaPath: '#/properties/max_queue_age/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err76];
+          } else {
+            vErrors.push(err76);
+          }
+          errors++;
+        }
+        if (data30 < 0 || isNaN(data30)) {
+          const err77 = {
             instancePath: instancePath + '/max_queue_age',
             schemaPath: '#/properties/max_queue_age/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err74];
+            vErrors = [err77];
           } else {
-            vErrors.push(err74);
+            vErrors.push(err77);
           }
           errors++;
         }
       } else {
-        const err75 = {
+        const err78 = {
           instancePath: instancePath + '/max_queue_age',
           schemaPath: '#/properties/max_queue_age/type',
           keyword: 'type',
           params: { type: 'number' },
-        };
-        if (vErrors === null) {
-          vErrors = [err75];
-        } else {
-          vErrors.push(err75);
-        }
-        errors++;
-      }
-    }
-    if (data.reload_strategy !== undefined) {
-      let data30 = data.reload_strategy;
-      if (typeof data30 !== 'string') {
-        const err76 = {
-          instancePath: instancePath + '/reload_strategy',
-          schemaPath: '#/properties/reload_strategy/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err76];
-        } else {
-          vErrors.push(err76);
-        }
-        errors++;
-      }
-      if (!(data30 === 'surge' || data30 === 'rolling')) {
-        const err77 = {
-          instancePath: instancePath + '/reload_strategy',
-          schemaPath: '#/properties/reload_strategy/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.reload_strategy.enum },
-        };
-        if (vErrors === null) {
-          vErrors = [err77];
-        } else {
-          vErrors.push(err77);
-        }
-        errors++;
-      }
-    }
-    if (data.poison_threshold !== undefined) {
-      let data31 = data.poison_threshold;
-      if (!(typeof data31 == 'number' && !(data31 % 1) && !isNaN(data31) && isFinite(data31))) {
-        const err78 = {
-          instancePath: instancePath + '/poison_threshold',
-          schemaPath: '#/properties/poison_threshold/type',
-          keyword: 'type',
-          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err78];
@@ -1306,31 +1305,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (typeof data31 == 'number' && isFinite(data31)) {
-        if (data31 < 0 || isNaN(data31)) {
-          const err79 = {
-            instancePath: instancePath + '/poison_threshold',
-            schemaPath: '#/properties/poison_threshold/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err79];
-          } else {
-            vErrors.push(err79);
-          }
-          errors++;
-        }
-      }
     }
-    if (data.crash_loop_limit !== undefined) {
-      let data32 = data.crash_loop_limit;
-      if (!(typeof data32 == 'number' && !(data32 % 1) && !isNaN(data32) && isFinite(data32))) {
-        const err80 = {
-          instancePath: instancePath + '/crash_loop_limit',
-          schemaPath: '#/properties/crash_loop_limit/type',
+    if (data.reload_strategy !== undefined) {
+      let data31 = data.reload_strategy;
+      if (typeof data31 !== 'string') {
+        const err79 = {
+          instancePath: instancePath + '/reload_strategy',
+          schemaPath: '#/properties/reload_strategy/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err79];
+        } else {
+          vErrors.push(err79);
+        }
+        errors++;
+      }
+      if (!(data31 === 'surge' || data31 === 'rolling')) {
+        const err80 = {
+          instancePath: instancePath + '/reload_strategy',
+          schemaPath: '#/properties/reload_strategy/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.reload_strategy.enum },
         };
         if (vErrors === null) {
           vErrors = [err80];
@@ -1339,46 +1336,48 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+    }
+    if (data.poison_threshold !== undefined) {
+      let data32 = data.poison_threshold;
+      if (!(typeof data32 == 'number' && !(data32 % 1) && !isNaN(data32) && isFinite(data32))) {
+        const err81 = {
+          instancePath: instancePath + '/poison_threshold',
+          schemaPath: '#/properties/poison_threshold/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err81];
+        } else {
+          vErrors.push(err81);
+        }
+        errors++;
+      }
       if (typeof data32 == 'number' && isFinite(data32)) {
         if (data32 < 0 || isNaN(data32)) {
-          const err81 = {
-            instancePath: instancePath + '/crash_loop_limit',
-            schemaPath: '#/properties/crash_loop_limit/minimum',
+          const err82 = {
+            instancePath: instancePath + '/poison_threshold',
+            schemaPath: '#/properties/poison_threshold/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err81];
+            vErrors = [err82];
           } else {
-            vErrors.push(err81);
+            vErrors.push(err82);
           }
           errors++;
         }
       }
     }
-    if (data.exit_on_crash_loop !== undefined) {
-      if (typeof data.exit_on_crash_loop !== 'boolean') {
-        const err82 = {
-          instancePath: instancePath + '/exit_on_crash_loop',
-          schemaPath: '#/properties/exit_on_crash_loop/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
-        };
-        if (vErrors === null) {
-          vErrors = [err82];
-        } else {
-          vErrors.push(err82);
-        }
-        errors++;
-      }
-    }
-    if (data.proxy_mode !== undefined) {
-      if (typeof data.proxy_mode !== 'boolean') {
+    if (data.crash_loop_limit !== undefined) {
+      let data33 = data.crash_loop_limit;
+      if (!(typeof data33 == 'number' && !(data33 % 1) && !isNaN(data33) && isFinite(data33))) {
         const err83 = {
-          instancePath: instancePath + '/proxy_mode',
-          schemaPath: '#/properties/proxy_mode/type',
+          instancePath: instancePath + '/crash_loop_limit',
+          schemaPath: '#/properties/crash_loop_limit/type',
           keyword: 'type',
-          params: { type: 'boolean' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err83];
@@ -1387,112 +1386,111 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+      if (typeof data33 == 'number' && isFinite(data33)) {
+        if (data33 < 0 || isNaN(data33)) {
+          const err84 = {
+            instancePath: instancePath + '/crash_loop_limit',
+            schemaPath: '#/properties/crash_loop_limit/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err84];
+          } else {
+            vErrors.push(err84);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.exit_on_crash_loop !== undefined) {
+      if (typeof data.exit_on_crash_loop !== 'boolean') {
+        const err85 = {
+          instancePath: instancePath + '/exit_on_crash_loop',
+          schemaPath: '#/properties/exit_on_crash_loop/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err85];
+        } else {
+          vErrors.push(err85);
+        }
+        errors++;
+      }
+    }
+    if (data.proxy_mode !== undefined) {
+      if (typeof data.proxy_mode !== 'boolean') {
+        const err86 = {
+          instancePath: instancePath + '/proxy_mode',
+          schemaPath: '#/properties/proxy_mode/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err86];
+        } else {
+          vErrors.push(err86);
+        }
+        errors++;
+      }
     }
     if (data.proxy_trust !== undefined) {
-      let data35 = data.proxy_trust;
-      if (Array.isArray(data35)) {
-        const len0 = data35.length;
+      let data36 = data.proxy_trust;
+      if (Array.isArray(data36)) {
+        const len0 = data36.length;
         for (let i0 = 0; i0 < len0; i0++) {
-          let data36 = data35[i0];
-          if (typeof data36 === 'string') {
-            if (!pattern0.test(data36)) {
-              const err84 = {
+          let data37 = data36[i0];
+          if (typeof data37 === 'string') {
+            if (!pattern0.test(data37)) {
+              const err87 = {
                 instancePath: instancePath + '/proxy_trust/' + i0,
                 schemaPath: '#/properties/proxy_trust/items/pattern',
                 keyword: 'pattern',
                 params: { pattern: '^[^\\u0000]*$' },
               };
               if (vErrors === null) {
-                vErrors = [err84];
+                vErrors = [err87];
               } else {
-                vErrors.push(err84);
+                vErrors.push(err87);
               }
               errors++;
             }
-            if (!formats4(data36)) {
-              const err85 = {
+            if (!formats4(data37)) {
+              const err88 = {
                 instancePath: instancePath + '/proxy_trust/' + i0,
                 schemaPath: '#/properties/proxy_trust/items/format',
                 keyword: 'format',
                 params: { format: 'trust' },
               };
               if (vErrors === null) {
-                vErrors = [err85];
+                vErrors = [err88];
               } else {
-                vErrors.push(err85);
+                vErrors.push(err88);
               }
               errors++;
             }
           } else {
-            const err86 = {
+            const err89 = {
               instancePath: instancePath + '/proxy_trust/' + i0,
               schemaPath: '#/properties/proxy_trust/items/type',
               keyword: 'type',
               params: { type: 'string' },
             };
             if (vErrors === null) {
-              vErrors = [err86];
+              vErrors = [err89];
             } else {
-              vErrors.push(err86);
+              vErrors.push(err89);
             }
             errors++;
           }
         }
       } else {
-        const err87 = {
+        const err90 = {
           instancePath: instancePath + '/proxy_trust',
           schemaPath: '#/properties/proxy_trust/type',
           keyword: 'type',
           params: { type: 'array' },
-        };
-        if (vErrors === null) {
-          vErrors = [err87];
-        } else {
-          vErrors.push(err87);
-        }
-        errors++;
-      }
-    }
-    if (data.logfile !== undefined) {
-      let data37 = data.logfile;
-      if (typeof data37 === 'string') {
-        if (!pattern0.test(data37)) {
-          const err88 = {
-            instancePath: instancePath + '/logfile',
-            schemaPath: '#/properties/logfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err88];
-          } else {
-            vErrors.push(err88);
-          }
-          errors++;
-        }
-      } else {
-        const err89 = {
-          instancePath: instancePath + '/logfile',
-          schemaPath: '#/properties/logfile/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err89];
-        } else {
-          vErrors.push(err89);
-        }
-        errors++;
-      }
-    }
-    if (data.log_level !== undefined) {
-      let data38 = data.log_level;
-      if (typeof data38 !== 'string') {
-        const err90 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/type',
-          keyword: 'type',
-          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err90];
@@ -1501,37 +1499,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (
-        !(
-          data38 === 'fatal' ||
-          data38 === 'error' ||
-          data38 === 'warn' ||
-          data38 === 'info' ||
-          data38 === 'debug' ||
-          data38 === 'trace' ||
-          data38 === 'silent'
-        )
-      ) {
-        const err91 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_level.enum },
-        };
-        if (vErrors === null) {
-          vErrors = [err91];
-        } else {
-          vErrors.push(err91);
-        }
-        errors++;
-      }
     }
-    if (data.log_format !== undefined) {
-      let data39 = data.log_format;
-      if (typeof data39 !== 'string') {
+    if (data.logfile !== undefined) {
+      let data38 = data.logfile;
+      if (typeof data38 === 'string') {
+        if (!pattern0.test(data38)) {
+          const err91 = {
+            instancePath: instancePath + '/logfile',
+            schemaPath: '#/properties/logfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err91];
+          } else {
+            vErrors.push(err91);
+          }
+          errors++;
+        }
+      } else {
         const err92 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/type',
+          instancePath: instancePath + '/logfile',
+          schemaPath: '#/properties/logfile/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1542,12 +1531,15 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (!(data39 === 'text' || data39 === 'json')) {
+    }
+    if (data.log_level !== undefined) {
+      let data39 = data.log_level;
+      if (typeof data39 !== 'string') {
         const err93 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_format.enum },
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/type',
+          keyword: 'type',
+          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err93];
@@ -1556,14 +1548,22 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.access_log !== undefined) {
-      if (typeof data.access_log !== 'boolean') {
+      if (
+        !(
+          data39 === 'fatal' ||
+          data39 === 'error' ||
+          data39 === 'warn' ||
+          data39 === 'info' ||
+          data39 === 'debug' ||
+          data39 === 'trace' ||
+          data39 === 'silent'
+        )
+      ) {
         const err94 = {
-          instancePath: instancePath + '/access_log',
-          schemaPath: '#/properties/access_log/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_level.enum },
         };
         if (vErrors === null) {
           vErrors = [err94];
@@ -1573,29 +1573,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.pidfile !== undefined) {
-      let data41 = data.pidfile;
-      if (typeof data41 === 'string') {
-        if (!pattern0.test(data41)) {
-          const err95 = {
-            instancePath: instancePath + '/pidfile',
-            schemaPath: '#/properties/pidfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err95];
-          } else {
-            vErrors.push(err95);
-          }
-          errors++;
-        }
-      } else {
-        const err96 = {
-          instancePath: instancePath + '/pidfile',
-          schemaPath: '#/properties/pidfile/type',
+    if (data.log_format !== undefined) {
+      let data40 = data.log_format;
+      if (typeof data40 !== 'string') {
+        const err95 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/type',
           keyword: 'type',
           params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err95];
+        } else {
+          vErrors.push(err95);
+        }
+        errors++;
+      }
+      if (!(data40 === 'text' || data40 === 'json')) {
+        const err96 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_format.enum },
         };
         if (vErrors === null) {
           vErrors = [err96];
@@ -1605,109 +1604,109 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.control_socket !== undefined) {
-      let data42 = data.control_socket;
+    if (data.access_log !== undefined) {
+      if (typeof data.access_log !== 'boolean') {
+        const err97 = {
+          instancePath: instancePath + '/access_log',
+          schemaPath: '#/properties/access_log/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err97];
+        } else {
+          vErrors.push(err97);
+        }
+        errors++;
+      }
+    }
+    if (data.pidfile !== undefined) {
+      let data42 = data.pidfile;
       if (typeof data42 === 'string') {
         if (!pattern0.test(data42)) {
-          const err97 = {
+          const err98 = {
+            instancePath: instancePath + '/pidfile',
+            schemaPath: '#/properties/pidfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err98];
+          } else {
+            vErrors.push(err98);
+          }
+          errors++;
+        }
+      } else {
+        const err99 = {
+          instancePath: instancePath + '/pidfile',
+          schemaPath: '#/properties/pidfile/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err99];
+        } else {
+          vErrors.push(err99);
+        }
+        errors++;
+      }
+    }
+    if (data.control_socket !== undefined) {
+      let data43 = data.control_socket;
+      if (typeof data43 === 'string') {
+        if (!pattern0.test(data43)) {
+          const err100 = {
             instancePath: instancePath + '/control_socket',
             schemaPath: '#/properties/control_socket/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
-            vErrors = [err97];
+            vErrors = [err100];
           } else {
-            vErrors.push(err97);
+            vErrors.push(err100);
           }
           errors++;
         }
       } else {
-        const err98 = {
+        const err101 = {
           instancePath: instancePath + '/control_socket',
           schemaPath: '#/properties/control_socket/type',
           keyword: 'type',
           params: { type: 'string' },
         };
         if (vErrors === null) {
-          vErrors = [err98];
+          vErrors = [err101];
         } else {
-          vErrors.push(err98);
+          vErrors.push(err101);
         }
         errors++;
       }
     }
     if (data.user !== undefined) {
-      let data43 = data.user;
-      if (typeof data43 === 'string') {
-        if (!pattern0.test(data43)) {
-          const err99 = {
+      let data44 = data.user;
+      if (typeof data44 === 'string') {
+        if (!pattern0.test(data44)) {
+          const err102 = {
             instancePath: instancePath + '/user',
             schemaPath: '#/properties/user/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
-            vErrors = [err99];
+            vErrors = [err102];
           } else {
-            vErrors.push(err99);
+            vErrors.push(err102);
           }
           errors++;
         }
       } else {
-        const err100 = {
+        const err103 = {
           instancePath: instancePath + '/user',
           schemaPath: '#/properties/user/type',
           keyword: 'type',
           params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err100];
-        } else {
-          vErrors.push(err100);
-        }
-        errors++;
-      }
-    }
-    if (data.group !== undefined) {
-      let data44 = data.group;
-      if (typeof data44 === 'string') {
-        if (!pattern0.test(data44)) {
-          const err101 = {
-            instancePath: instancePath + '/group',
-            schemaPath: '#/properties/group/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err101];
-          } else {
-            vErrors.push(err101);
-          }
-          errors++;
-        }
-      } else {
-        const err102 = {
-          instancePath: instancePath + '/group',
-          schemaPath: '#/properties/group/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err102];
-        } else {
-          vErrors.push(err102);
-        }
-        errors++;
-      }
-    }
-    if (data.stop_after_init !== undefined) {
-      if (typeof data.stop_after_init !== 'boolean') {
-        const err103 = {
-          instancePath: instancePath + '/stop_after_init',
-          schemaPath: '#/properties/stop_after_init/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
         };
         if (vErrors === null) {
           vErrors = [err103];
@@ -1717,13 +1716,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.test_file !== undefined) {
-      let data46 = data.test_file;
-      if (typeof data46 === 'string') {
-        if (!pattern0.test(data46)) {
+    if (data.group !== undefined) {
+      let data45 = data.group;
+      if (typeof data45 === 'string') {
+        if (!pattern0.test(data45)) {
           const err104 = {
-            instancePath: instancePath + '/test_file',
-            schemaPath: '#/properties/test_file/pattern',
+            instancePath: instancePath + '/group',
+            schemaPath: '#/properties/group/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
@@ -1736,8 +1735,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err105 = {
-          instancePath: instancePath + '/test_file',
-          schemaPath: '#/properties/test_file/type',
+          instancePath: instancePath + '/group',
+          schemaPath: '#/properties/group/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1749,12 +1748,60 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
+    if (data.stop_after_init !== undefined) {
+      if (typeof data.stop_after_init !== 'boolean') {
+        const err106 = {
+          instancePath: instancePath + '/stop_after_init',
+          schemaPath: '#/properties/stop_after_init/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err106];
+        } else {
+          vErrors.push(err106);
+        }
+        errors++;
+      }
+    }
+    if (data.test_file !== undefined) {
+      let data47 = data.test_file;
+      if (typeof data47 === 'string') {
+        if (!pattern0.test(data47)) {
+          const err107 = {
+            instancePath: instancePath + '/test_file',
+            schemaPath: '#/properties/test_file/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err107];
+          } else {
+            vErrors.push(err107);
+          }
+          errors++;
+        }
+      } else {
+        const err108 = {
+          instancePath: instancePath + '/test_file',
+          schemaPath: '#/properties/test_file/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err108];
+        } else {
+          vErrors.push(err108);
+        }
+        errors++;
+      }
+    }
   } else {
-    const err106 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
+    const err109 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
     if (vErrors === null) {
-      vErrors = [err106];
+      vErrors = [err109];
     } else {
-      vErrors.push(err106);
+      vErrors.push(err109);
     }
     errors++;
   }

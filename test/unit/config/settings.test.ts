@@ -26,6 +26,7 @@ t.test('the defaults are those of the manual', async (t) => {
     backlog: 511,
     graceful_timeout: 30,
     drain_delay: 0,
+    ws_drain_spread: 5,
     boot_timeout: 60,
     keep_alive_timeout: 72,
     headers_timeout: 60,
