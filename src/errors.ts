@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'TRC_NO_LISTENER'
   | 'TRC_USER'
   | 'TRC_PIDFILE'
+  | 'TRC_UPGRADE'
   | 'TRC_LOGFILE'
   | 'TRC_APP_LOAD'
   | 'TRC_APP_FORM'
@@ -85,6 +86,11 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
     exit: 4,
     message: 'pidfile {path}: {reason}',
     hint: 'Mend what is said above, or choose another file with --pidfile.',
+  },
+  TRC_UPGRADE: {
+    exit: 4,
+    message: 'upgrade: {reason}',
+    hint: 'The lines of the new process before this one, or on standard error, say why. Mend it and send USR2 once more, see docs/reload.md.',
   },
   TRC_LOGFILE: {
     exit: 4,

@@ -5,6 +5,8 @@ import type { WireError } from '../errors.ts';
 export type ChangeRequest =
   /** The configuration and the code are read anew. */
   | { readonly command: 'reload' }
+  /** A new process, of a new Node or Tricorn, takes this one's place. */
+  | { readonly command: 'upgrade' }
   /** The generation before this one is started again. */
   | { readonly command: 'rollback' }
   /** Another number of workers or threads. */
@@ -22,6 +24,8 @@ export interface Progress {
 
 export type Outcome =
   | { readonly outcome: 'done'; readonly text: string; readonly generation: number }
+  /** Process `pid` is the service now. */
+  | { readonly outcome: 'replaced'; readonly text: string; readonly pid: number }
   /** What was there before serves on. */
   | { readonly outcome: 'failed'; readonly text: string; readonly error: WireError }
   /** It was not even tried. */

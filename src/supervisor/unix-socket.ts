@@ -5,10 +5,11 @@
  * wider, a stale file is replaced in one step, and libuv, which removes the name that it bound when the socket is
  * closed, cannot remove a file of that path which is another's by then.
  */
-import { chmodSync, chownSync, lstatSync, renameSync, rmSync, type Stats } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, renameSync, rmSync } from 'node:fs';
 import { BoundSocket, connect, type BoundSocketOptions } from 'node:net';
 import { dirname, join } from 'node:path';
 import { TricornError } from '../errors.ts';
+import type { FileId } from './handover.ts';
 import type { Listener } from './listener.ts';
 
 /** Of a path, bytes: what fits into sun_path of unix(7), and of its BSD kin. */
@@ -32,11 +33,10 @@ export async function bindUnixSocket({ path, mode, owner }: UnixSocketOptions): 
     const aside = join(dirname(path), `.trc${process.pid}`);
     const bound = bind(aside);
     try {
-      if (owner) chownSync(aside, owner.uid, owner.gid);
-      chmodSync(aside, Number.parseInt(mode, 8));
-      const own = lstatSync(aside);
+      permit(aside, { mode, owner });
+      const { dev, ino } = lstatSync(aside);
       renameSync(aside, path);
-      return listenerOf(path, bound, own);
+      return listenerOf(path, bound.fd(), { dev, ino }, () => bound.close());
     } catch (error) {
       // This removes the name aside, too.
       bound.close();
@@ -47,16 +47,44 @@ export async function bindUnixSocket({ path, mode, owner }: UnixSocketOptions): 
   }
 }
 
-function listenerOf(path: string, bound: BoundSocket, own: Stats): Listener {
+/**
+ * One that another process has bound, and hands over with its file.
+ *
+ * @returns undefined where that file is not there any more, so that nobody could reach it
+ * @throws TricornError TRC_SOCKET
+ */
+export function refit(listener: Listener, file: FileId, options: UnixSocketOptions): Listener | undefined {
+  const { path } = options;
+  if (!isSame(path, file)) {
+    listener.close();
+    return undefined;
+  }
+  try {
+    permit(path, options);
+  } catch (error) {
+    listener.close();
+    throw socketError(path, error as NodeJS.ErrnoException);
+  }
+  return listenerOf(path, listener.fd, file, () => listener.close());
+}
+
+function permit(path: string, { mode, owner }: Omit<UnixSocketOptions, 'path'>): void {
+  if (owner) chownSync(path, owner.uid, owner.gid);
+  chmodSync(path, Number.parseInt(mode, 8));
+}
+
+function listenerOf(path: string, fd: number, file: FileId, leave: () => void): Listener {
   return {
     kind: 'unix',
     address: path,
-    fd: bound.fd(),
+    fd,
     shown: `unix:${path}`,
-    isLost: () => !isSame(path, own),
+    file,
+    isLost: () => !isSame(path, file),
+    leave,
     close: () => {
-      bound.close();
-      if (isSame(path, own)) remove(path);
+      leave();
+      if (isSame(path, file)) remove(path);
     },
   };
 }
@@ -97,7 +125,7 @@ function connectError(path: string): Promise<string | undefined> {
   return promise;
 }
 
-function isSame(path: string, { dev, ino }: Stats): boolean {
+function isSame(path: string, { dev, ino }: FileId): boolean {
   try {
     const now = lstatSync(path);
     return now.dev === dev && now.ino === ino;
