@@ -10,11 +10,10 @@ import { shortFolder } from '../support/ini.ts';
 import { formatReport } from '../support/load/tally.ts';
 import { begin, during, startSite, type Site } from '../support/site.ts';
 import { openSockets } from '../support/passed-sockets.ts';
-import { fixture, gone, modes, startTricorn, statusOf, type Mode, type Tricorn } from '../support/tricorn.ts';
+import { fixture, gone, modes, startTricorn, statusOf, type Mode } from '../support/tricorn.ts';
+import { endLast, FAILED, TAKEN, upgrade } from '../support/upgrade.ts';
 
 const lab = fixture('lab.ts');
-const TAKEN = /^Upgrade: process \d+ is the service now/;
-const FAILED = /^Upgrade failed, generation 1 serves on: /;
 const STARTS = /^Upgrade: process \d+ starts/;
 /** Names no service at all: the request goes over the unix socket. */
 const LOCAL = 'http://local';
@@ -37,22 +36,6 @@ export function upgrades(mode: Mode): void {
 
 function pidIn(folder: string): number {
   return Number(readFileSync(join(folder, 'tricorn.pid'), 'utf8'));
-}
-
-/** Has `pid` replaced; resolves with the pid of the process that serves, when the old one has ended. */
-export async function upgrade(server: Tricorn, pid: number): Promise<number> {
-  process.kill(pid, 'SIGUSR2');
-  const { successor } = await server.line((line) => line.pid === pid && TAKEN.test(line.msg));
-  await server.line((line) => line.pid === successor && line.msg.startsWith('Ready'));
-  await server.line((line) => line.pid === pid && /^Stopped, .*exit code 0$/.test(line.msg));
-  await gone(pid);
-  return Number(successor);
-}
-
-/** Ends the process that serves, and with it the last that has the server's output. */
-export async function endLast(server: Tricorn, pid: number): Promise<void> {
-  process.kill(pid, 'SIGTERM');
-  await server.ended;
 }
 
 function underLoad(start: Start): void {
