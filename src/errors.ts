@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'TRC_CONTROL_SOCKET'
   | 'TRC_USAGE'
   | 'TRC_NO_SERVER'
+  | 'TRC_UPGRADE'
   | 'TRC_LOGFILE'
   | 'TRC_APP_LOAD'
   | 'TRC_APP_FORM'
@@ -103,6 +104,11 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
     exit: 5,
     message: '{reason}',
     hint: 'Name the server with -c FILE, --pidfile=FILE or --control-socket=PATH, see docs/control.md.',
+  },
+  TRC_UPGRADE: {
+    exit: 4,
+    message: 'upgrade: {reason}',
+    hint: 'The lines of the new process before this one, or on standard error, say why. Mend it and send USR2 once more, see docs/reload.md.',
   },
   TRC_LOGFILE: {
     exit: 4,

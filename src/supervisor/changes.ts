@@ -12,6 +12,7 @@ import { roll } from '../roster/rolling.ts';
 import type { ChangeRequest, LastChange, Outcome, Progress } from './change.ts';
 import { keepWhatNeedsRestart, withMode } from './restart-settings.ts';
 import type { Supervisor } from './supervisor.ts';
+import type { Upgrade, UpgradeOptions } from './upgrade.ts';
 import { closed } from './worker-handle.ts';
 
 type OnProgress = (progress: Progress) => void;
@@ -25,7 +26,8 @@ interface Asked {
 
 export interface ChangesOptions {
   readonly log: Logger;
-  readonly supervisor: Pick<Supervisor, 'state' | 'current' | 'boot' | 'promote' | 'tellChange' | 'wake' | 'clock'>;
+  readonly supervisor: Pick<Supervisor, 'state' | 'current' | 'boot' | 'promote' | 'tellChange' | 'wake' | 'clock'> &
+    UpgradeOptions['supervisor'];
 }
 
 export class Changes {
@@ -35,6 +37,7 @@ export class Changes {
   #running: Asked | undefined;
   /** The generation that boots. */
   #next: CommonServer | undefined;
+  #upgrade: Upgrade | undefined;
   /** What a rollback goes back to. */
   #before: LoadedConfig | undefined;
   #told = '';
@@ -50,27 +53,41 @@ export class Changes {
     return this.#last;
   }
 
+  /** The service does not end before this is decided. */
+  get isUpgrading(): boolean {
+    return this.#upgrade !== undefined;
+  }
+
+  /** This process ends at once. */
+  kill(): void {
+    this.#upgrade?.kill();
+  }
+
   /**
    * Resolves when it is decided. Reloads that wait are one: whatever the configuration is when its turn comes, the last
-   * one wins.
+   * one wins. So are upgrades, with the one that runs, too: it cannot be told from its echo.
    */
   request(request: ChangeRequest, onProgress: OnProgress = () => {}): Promise<Outcome> {
-    const same = this.#waiting.find((asked) => asked.request.command === 'reload' && request.command === 'reload');
+    const running = this.#running?.request.command === 'upgrade' ? this.#running : undefined;
+    const asked = [...this.#waiting, ...(running ? [running] : [])];
+    const same = asked.find((other) => other.request.command === request.command && isOne(request));
     if (same) {
+      if (same === running) this.#log.info('Upgrade: one runs already');
       same.onProgress.push(onProgress);
       return same.outcome.promise;
     }
     if (this.#running) this.#log.info(`${request.command}: waits for the ${this.#running.request.command} that runs`);
-    const asked: Asked = { request, outcome: Promise.withResolvers(), onProgress: [onProgress] };
-    this.#waiting.push(asked);
+    const outcome = Promise.withResolvers<Outcome>();
+    this.#waiting.push({ request, outcome, onProgress: [onProgress] });
     this.#supervisor.wake();
-    return asked.outcome.promise;
+    return outcome.promise;
   }
 
   /** Its part of the supervisor's tick. */
   step(): void {
     const { state } = this.#supervisor;
     if (state === 'stopping') for (const asked of this.#waiting.splice(0)) asked.outcome.resolve(STOPPING);
+    if (state === 'stopping') this.#upgrade?.stop();
     if (this.#next) this.#follow(this.#next);
     if (state === 'serving' && !this.#running) void this.#begin();
   }
@@ -93,14 +110,14 @@ export class Changes {
     switch (request.command) {
       case 'reload':
         return this.#reload(current);
+      case 'upgrade':
+        return this.#runUpgrade();
       case 'rollback':
         return this.#before ? this.#replace(this.#before, 'rollback') : refused('There is no earlier generation');
       case 'mode':
         return this.#replace(withMode(current.loaded, request, availableParallelism()), 'change of mode');
       case 'scale':
         return scale(current, request.count);
-      case 'upgrade':
-        return refused('Upgrading is not possible yet');
       case 'recycle':
         return recycle(current, request.worker);
     }
@@ -111,6 +128,27 @@ export class Changes {
     const { loaded, kept } = keepWhatNeedsRestart(fresh, current.loaded);
     for (const warning of [...kept, ...fresh.warnings]) this.#log.warn(warning);
     return this.#replace(loaded, 'reload');
+  }
+
+  /** Its module is loaded only when asked for: the supervisor's memory is a budget. */
+  async #runUpgrade(): Promise<Outcome> {
+    const { Upgrade } = await import('./upgrade.ts');
+    if (this.#supervisor.state !== 'serving') return STOPPING;
+    this.#upgrade = new Upgrade({ log: this.#log, supervisor: this.#supervisor });
+    try {
+      const outcome = await this.#upgrade.run();
+      if (outcome.outcome === 'done' && outcome.successor !== undefined) this.#passOn(outcome.successor);
+      return outcome;
+    } finally {
+      this.#upgrade = undefined;
+    }
+  }
+
+  /** What was asked for while the other process booted is asked of it. */
+  #passOn(pid: number): void {
+    if (!this.#waiting.some(({ request }) => request.command === 'reload')) return;
+    this.#log.info(`reload: is asked of process ${pid}`);
+    process.kill(pid, 'SIGHUP');
   }
 
   async #replace(loaded: LoadedConfig, what: string): Promise<Outcome> {
@@ -166,6 +204,11 @@ export class Changes {
 }
 
 const STOPPING: Outcome = refused('The service stops');
+
+/** Whether it is enough to do it once, however many ask. */
+function isOne({ command }: ChangeRequest): boolean {
+  return command === 'reload' || command === 'upgrade';
+}
 
 function refused(text: string): Outcome {
   return { outcome: 'refused', text };

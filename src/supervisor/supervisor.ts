@@ -13,8 +13,10 @@ import type { Account } from './account.ts';
 import { Changes } from './changes.ts';
 import { Deaths } from './deaths.ts';
 import { runHooks, type Hook } from './hooks.ts';
+import { takeHandover } from './handover.ts';
 import { Listeners } from './listeners.ts';
 import { Pidfile } from './pidfile.ts';
+import type { Predecessor } from './predecessor.ts';
 import { dumpStacks, logStatistics, logStopped, stopMessage, type SupervisorFigures } from './reports.ts';
 import { serverTransition, type ServerState } from './server-state.ts';
 import { ServiceManager, type Staff } from './service-manager.ts';
@@ -35,10 +37,13 @@ export class Supervisor {
   readonly clock: () => number;
   readonly deaths: Deaths;
   readonly listeners: Listeners;
+  readonly manager: ServiceManager;
   /** As it was at the start: what is not changed by a reload. */
   readonly #loaded: LoadedConfig;
   readonly #log: Logger;
-  readonly #manager: ServiceManager;
+  readonly #pidfile: Pidfile;
+  /** What the environment says of a process whose place this one takes. */
+  readonly #handover: string | undefined;
   readonly #changes: Changes;
   readonly #ticker = new Ticker(() => this.#tick());
   readonly #signals = new SignalQueue(() => this.#ticker.wake());
@@ -59,6 +64,8 @@ export class Supervisor {
   #startedAt = 0;
   #stopBy = 0;
   #echoUntil = 0;
+  /** The process that took this one's place. */
+  #successor: number | undefined;
 
   constructor(loaded: LoadedConfig, { log, check = false, clock = () => performance.now() }: ServerOptions) {
     this.#loaded = loaded;
@@ -67,7 +74,9 @@ export class Supervisor {
     this.clock = clock;
     this.deaths = new Deaths(log, clock);
     this.listeners = new Listeners({ loaded, log });
-    this.#manager = new ServiceManager({ env: check ? {} : process.env, pid: process.pid, log, clock });
+    this.manager = new ServiceManager({ env: check ? {} : process.env, pid: process.pid, log, clock });
+    this.#pidfile = new Pidfile(check ? '' : loaded.config.pidfile);
+    this.#handover = takeHandover(process.env);
     this.#changes = new Changes({ log, supervisor: this });
   }
 
@@ -91,6 +100,11 @@ export class Supervisor {
   get current(): CommonServer {
     if (!this.#current) throw new Error('nothing serves before run()');
     return this.#current;
+  }
+
+  /** Where it was called, as the shell named that. */
+  get folder(): string {
+    return this.#loaded.folder;
   }
 
   now(): number {
@@ -140,21 +154,40 @@ export class Supervisor {
 
   /** A change begins, or is over: what a service manager is told. */
   tellChange(phase: 'begins' | 'is over'): void {
-    if (phase === 'begins') this.#manager.reloading();
-    else if (this.#state === 'serving') this.#manager.ready(this.#staff());
+    if (phase === 'begins') this.manager.reloading();
+    else if (this.#state === 'serving') this.manager.ready(this.#staff());
+  }
+
+  /** Process `pid` is the service from now on, and has these files of sockets: this one drains and ends. */
+  handOver(pid: number, taken: readonly string[]): void {
+    this.#successor = pid;
+    this.manager.mute();
+    this.listeners.leave(taken);
+    this.#stop(0);
+  }
+
+  /** No other process has taken this one's place after all. */
+  takeBack(): void {
+    try {
+      this.#pidfile.write();
+    } catch (error) {
+      logError(this.#log, toWireError(error), '', 'error');
+    }
+    void this.manager.tellMainPid(process.pid);
+    this.tellChange('is over');
   }
 
   async run(first: CommonServer): Promise<number> {
-    const pidfile = new Pidfile(this.check ? '' : this.#config.pidfile);
     this.#signals.install();
     this.#startedAt = this.clock();
     process.title = `tricorn: supervisor (${first.mode})`;
     try {
       if (this.#config.user !== '' || this.#config.group !== '') await this.#findAccount();
-      await this.listeners.open({ bind: !this.check, owner: this.#account });
-      pidfile.write();
-      if (!this.check) await this.#openControl();
-      void this.#start(first);
+      const predecessor = await this.#meetPredecessor();
+      await this.listeners.open({ bind: !this.check, owner: this.#account, predecessor });
+      if (!predecessor) this.#pidfile.write();
+      if (!this.check && !predecessor) await this.#openControl(false);
+      void this.#start(first, predecessor);
       const code = await this.#finished.promise;
       await this.#runHooks();
       if (this.#hasServed) logStopped(this.#log, code, this.uptimeMs);
@@ -164,7 +197,8 @@ export class Supervisor {
     } finally {
       this.#ticker.stop();
       for (const { workers } of this.#generations) workers.stop();
-      pidfile.remove();
+      this.#changes.kill();
+      this.#pidfile.remove();
       this.listeners.close();
       this.#signals.uninstall();
       this.#enter('stopped');
@@ -197,16 +231,25 @@ export class Supervisor {
     if (this.#account && !this.check) giveLogfile(this.#config, this.#account);
   }
 
-  /** Loaded apart, so that `check` and a control_socket of `none` do without. */
-  async #openControl(): Promise<void> {
+  /** Loaded apart, so that `check` and a control_socket of `none` do without. @param takeOver in an upgrade */
+  async #openControl(takeOver: boolean): Promise<void> {
     const [{ openControl }, { operationsOf }] = await Promise.all([
       import('../control/open.ts'),
       import('./operations.ts'),
     ]);
-    this.#control = await openControl({ config: this.#config, log: this.#log, operations: operationsOf(this) });
+    const operations = operationsOf(this);
+    this.#control = await openControl({ config: this.#config, log: this.#log, operations, takeOver });
   }
 
-  async #start(first: CommonServer): Promise<void> {
+  /** In an upgrade. Loaded only then: the supervisor's memory is a budget. */
+  async #meetPredecessor(): Promise<Predecessor | undefined> {
+    if (this.#handover === undefined || this.check) return undefined;
+    const predecessor = new (await import('./predecessor.ts')).Predecessor(this.#handover, this.#log);
+    predecessor.boots(this.#config);
+    return predecessor;
+  }
+
+  async #start(first: CommonServer, predecessor: Predecessor | undefined): Promise<void> {
     this.promote(first);
     for (const warning of this.#loaded.warnings) this.#log.warn(warning);
     if (first.wanted().workers === 0) this.#log.warn('http_enable is false: no worker is started');
@@ -217,7 +260,23 @@ export class Supervisor {
     const lost = this.listeners.lost();
     if (error) this.fail(error);
     else if (lost) this.fail(toWireError(lost));
-    else this.#onReady(first);
+    else if (!predecessor) this.#onReady(first);
+    else await this.#takeOver(first, predecessor);
+  }
+
+  /** What the process before had, such as the pidfile, is this one's now. */
+  async #takeOver(first: CommonServer, predecessor: Predecessor): Promise<void> {
+    try {
+      this.#pidfile.write(predecessor.pid);
+    } catch (error) {
+      return this.fail(toWireError(error));
+    }
+    await predecessor.letGo(this.listeners.taken);
+    if (this.#state !== 'booting') return;
+    this.listeners.own();
+    // Not before: where the path is a given one, it was the predecessor's until now.
+    await this.#openControl(true).catch((error: unknown) => logError(this.#log, toWireError(error), '', 'error'));
+    this.#onReady(first);
   }
 
   /** The supervisor's whole work. */
@@ -227,8 +286,9 @@ export class Supervisor {
       for (const server of this.#generations) server.tick();
       this.#forgetGone();
       this.#changes.step();
-      if (this.#state === 'serving') this.#manager.tend(this.#staff());
-      if (this.#state === 'stopping' && this.#generations.size === 0) this.#finished.resolve(this.#exitCode);
+      if (this.#state === 'serving') this.manager.tend(this.#staff());
+      if (this.#state === 'stopping' && this.#generations.size === 0 && !this.#changes.isUpgrading)
+        this.#finished.resolve(this.#exitCode);
     } catch (error) {
       // The service outlives a fault of its supervisor; the next tick sees the same facts again.
       this.#log.error({ err: error }, 'The supervisor met an error of its own');
@@ -239,7 +299,7 @@ export class Supervisor {
     const handlers: Record<Action, (received: ReceivedSignal) => void> = {
       stop: ({ signal }) => this.#onStopSignal(signal),
       reload: () => void this.#changes.request({ command: 'reload' }),
-      refuse: ({ signal }) => this.#log.warn(`${signal} means nothing yet`),
+      upgrade: () => void this.#changes.request({ command: 'upgrade' }),
       'scale-up': () => this.#onScale(1),
       'scale-down': () => this.#onScale(-1),
       'dump-stacks': () => dumpStacks(this.#log, this.handles),
@@ -250,6 +310,7 @@ export class Supervisor {
 
   #onStopSignal(signal: NodeJS.Signals): void {
     if (this.clock() < this.#echoUntil) return;
+    if (this.#successor !== undefined) return this.#refer(signal, this.#successor);
     if (this.#state === 'stopping') return this.#force(signal);
     this.#echoUntil = this.clock() + ECHO_MS;
     this.stop();
@@ -257,6 +318,13 @@ export class Supervisor {
     const heeded = Promise.all([pass(ECHO_MS, undefined, { ref: false }), this.#isDelayed || closed(this.handles)]);
     const say = (): void => this.#log.info(stopMessage(signal, this.#stopBy - this.clock()));
     void Promise.race([this.#finished.promise, heeded]).then(say);
+  }
+
+  /** Who sends it means the service, maybe, which is another process now; if not, once more forces it. */
+  #refer(signal: NodeJS.Signals, successor: number): void {
+    this.#successor = undefined;
+    this.#echoUntil = this.clock() + ECHO_MS;
+    this.#log.warn(`${signal}: process ${successor} is the service now; this one ends when it has drained`);
   }
 
   #onScale(step: 1 | -1): void {
@@ -273,7 +341,7 @@ export class Supervisor {
     }
     this.#hasServed = true;
     this.#log.info(`Ready: ${first.describe()}, ${form}${this.listeners.describe()}`);
-    this.#manager.ready(this.#staff());
+    this.manager.ready(this.#staff());
     if (this.#config.test_file !== '') void this.#runTests();
     else if (this.#config.stop_after_init) this.#stop(0);
   }
@@ -290,7 +358,7 @@ export class Supervisor {
     this.#exitCode = exitCode;
     this.#stopBy = this.clock() + (delay + this.current.config.graceful_timeout) * 1000;
     this.#enter('stopping');
-    this.#manager.stopping();
+    this.manager.stopping();
     this.#tests.abort();
     if (delay === 0) return this.#drain();
     this.#log.info(`Requests are served for drain_delay = ${delay} s more`);

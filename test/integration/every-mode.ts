@@ -209,13 +209,6 @@ function stopping(start: Start, mode: Mode): void {
     t.strictSame(await brief.ended, [0, null], 'and when it is over, it drains');
   });
 
-  t.test('USR2 harms nothing', async (t) => {
-    const server = await start(t);
-    server.kill('SIGUSR2');
-    await server.line(/^SIGUSR2 means nothing yet/);
-    t.match(await get(`${server.url}/who`), { status: 200 });
-  });
-
   t.test('when the supervisor is killed, its workers end, even one that is blocked', async (t) => {
     const server = await start(t);
     const workers = server.workers();
