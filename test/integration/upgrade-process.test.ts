@@ -9,7 +9,7 @@ import { get, getJson } from '../support/http.ts';
 import { shortFolder } from '../support/ini.ts';
 import { canNotify, NotifySocket } from '../support/notify-socket.ts';
 import { endLast, FAILED, upgrade } from '../support/upgrade.ts';
-import { childrenOf, fixture, startTricorn, Tricorn } from '../support/tricorn.ts';
+import { childrenOf, fixture, gone, modes, startTricorn, Tricorn } from '../support/tricorn.ts';
 
 const lab = fixture('lab.ts');
 const BIN = join(import.meta.dirname, '../../bin/tricorn.js');
@@ -196,4 +196,17 @@ t.test('the debugging port is left to the process that has it', async (t) => {
     dirname(process.execPath),
   );
   await endLast(server, pid);
+});
+
+t.test('tricorn upgrade waits until another process is the service, and tells which', async (t) => {
+  const server = await startTricorn(t, fixture('lab.ts'), modes.prefork);
+  const exit = once(server.child, 'exit');
+  const { code, stdout } = await server.control('upgrade', '--json');
+  t.equal(code, 0);
+  const { outcome, successor } = JSON.parse(stdout) as { outcome: string; successor: number };
+  t.equal(outcome, 'done');
+  t.strictSame(await exit, [0, null]);
+  t.match(await getJson(`${server.url}/who`), { pid: Number });
+  process.kill(successor, 'SIGTERM');
+  await gone(successor);
 });
