@@ -36,6 +36,7 @@ const schema11 = {
     max_queue: { type: 'integer', minimum: 0 },
     max_queue_age: { type: 'number', minimum: 0, maximum: 86400 },
     reload_strategy: { type: 'string', enum: ['surge', 'rolling'] },
+    canary: { type: 'string', pattern: '^[^\\u0000]*$', format: 'canary' },
     poison_threshold: { type: 'integer', minimum: 0 },
     crash_loop_limit: { type: 'integer', minimum: 0 },
     exit_on_crash_loop: { type: 'boolean' },
@@ -56,7 +57,8 @@ const func2 = Object.prototype.hasOwnProperty;
 const pattern0 = new RegExp('^[^\\u0000]*$', 'u');
 const formats0 = formats.host;
 const formats2 = formats.mode;
-const formats4 = formats.trust;
+const formats4 = formats.canary;
+const formats6 = formats.trust;
 
 function validate10(data, { instancePath = '', parentData, parentDataProperty, rootData = data } = {}) {
   let vErrors = null;
@@ -1242,29 +1244,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.poison_threshold !== undefined) {
-      let data30 = data.poison_threshold;
-      if (!(typeof data30 == 'number' && !(data30 % 1) && !isNaN(data30) && isFinite(data30))) {
-        const err75 = {
-          instancePath: instancePath + '/poison_threshold',
-          schemaPath: '#/properties/poison_threshold/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err75];
-        } else {
-          vErrors.push(err75);
+    if (data.canary !== undefined) {
+      let data30 = data.canary;
+      if (typeof data30 === 'string') {
+        if (!pattern0.test(data30)) {
+          const err75 = {
+            instancePath: instancePath + '/canary',
+            schemaPath: '#/properties/canary/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err75];
+          } else {
+            vErrors.push(err75);
+          }
+          errors++;
         }
-        errors++;
-      }
-      if (typeof data30 == 'number' && isFinite(data30)) {
-        if (data30 < 0 || isNaN(data30)) {
+        if (!formats4(data30)) {
           const err76 = {
-            instancePath: instancePath + '/poison_threshold',
-            schemaPath: '#/properties/poison_threshold/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/canary',
+            schemaPath: '#/properties/canary/format',
+            keyword: 'format',
+            params: { format: 'canary' },
           };
           if (vErrors === null) {
             vErrors = [err76];
@@ -1273,16 +1275,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.crash_loop_limit !== undefined) {
-      let data31 = data.crash_loop_limit;
-      if (!(typeof data31 == 'number' && !(data31 % 1) && !isNaN(data31) && isFinite(data31))) {
+      } else {
         const err77 = {
-          instancePath: instancePath + '/crash_loop_limit',
-          schemaPath: '#/properties/crash_loop_limit/type',
+          instancePath: instancePath + '/canary',
+          schemaPath: '#/properties/canary/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err77];
@@ -1291,46 +1289,48 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+    }
+    if (data.poison_threshold !== undefined) {
+      let data31 = data.poison_threshold;
+      if (!(typeof data31 == 'number' && !(data31 % 1) && !isNaN(data31) && isFinite(data31))) {
+        const err78 = {
+          instancePath: instancePath + '/poison_threshold',
+          schemaPath: '#/properties/poison_threshold/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err78];
+        } else {
+          vErrors.push(err78);
+        }
+        errors++;
+      }
       if (typeof data31 == 'number' && isFinite(data31)) {
         if (data31 < 0 || isNaN(data31)) {
-          const err78 = {
-            instancePath: instancePath + '/crash_loop_limit',
-            schemaPath: '#/properties/crash_loop_limit/minimum',
+          const err79 = {
+            instancePath: instancePath + '/poison_threshold',
+            schemaPath: '#/properties/poison_threshold/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err78];
+            vErrors = [err79];
           } else {
-            vErrors.push(err78);
+            vErrors.push(err79);
           }
           errors++;
         }
       }
     }
-    if (data.exit_on_crash_loop !== undefined) {
-      if (typeof data.exit_on_crash_loop !== 'boolean') {
-        const err79 = {
-          instancePath: instancePath + '/exit_on_crash_loop',
-          schemaPath: '#/properties/exit_on_crash_loop/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
-        };
-        if (vErrors === null) {
-          vErrors = [err79];
-        } else {
-          vErrors.push(err79);
-        }
-        errors++;
-      }
-    }
-    if (data.proxy_mode !== undefined) {
-      if (typeof data.proxy_mode !== 'boolean') {
+    if (data.crash_loop_limit !== undefined) {
+      let data32 = data.crash_loop_limit;
+      if (!(typeof data32 == 'number' && !(data32 % 1) && !isNaN(data32) && isFinite(data32))) {
         const err80 = {
-          instancePath: instancePath + '/proxy_mode',
-          schemaPath: '#/properties/proxy_mode/type',
+          instancePath: instancePath + '/crash_loop_limit',
+          schemaPath: '#/properties/crash_loop_limit/type',
           keyword: 'type',
-          params: { type: 'boolean' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err80];
@@ -1339,112 +1339,111 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+      if (typeof data32 == 'number' && isFinite(data32)) {
+        if (data32 < 0 || isNaN(data32)) {
+          const err81 = {
+            instancePath: instancePath + '/crash_loop_limit',
+            schemaPath: '#/properties/crash_loop_limit/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err81];
+          } else {
+            vErrors.push(err81);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.exit_on_crash_loop !== undefined) {
+      if (typeof data.exit_on_crash_loop !== 'boolean') {
+        const err82 = {
+          instancePath: instancePath + '/exit_on_crash_loop',
+          schemaPath: '#/properties/exit_on_crash_loop/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err82];
+        } else {
+          vErrors.push(err82);
+        }
+        errors++;
+      }
+    }
+    if (data.proxy_mode !== undefined) {
+      if (typeof data.proxy_mode !== 'boolean') {
+        const err83 = {
+          instancePath: instancePath + '/proxy_mode',
+          schemaPath: '#/properties/proxy_mode/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err83];
+        } else {
+          vErrors.push(err83);
+        }
+        errors++;
+      }
     }
     if (data.proxy_trust !== undefined) {
-      let data34 = data.proxy_trust;
-      if (Array.isArray(data34)) {
-        const len0 = data34.length;
+      let data35 = data.proxy_trust;
+      if (Array.isArray(data35)) {
+        const len0 = data35.length;
         for (let i0 = 0; i0 < len0; i0++) {
-          let data35 = data34[i0];
-          if (typeof data35 === 'string') {
-            if (!pattern0.test(data35)) {
-              const err81 = {
+          let data36 = data35[i0];
+          if (typeof data36 === 'string') {
+            if (!pattern0.test(data36)) {
+              const err84 = {
                 instancePath: instancePath + '/proxy_trust/' + i0,
                 schemaPath: '#/properties/proxy_trust/items/pattern',
                 keyword: 'pattern',
                 params: { pattern: '^[^\\u0000]*$' },
               };
               if (vErrors === null) {
-                vErrors = [err81];
+                vErrors = [err84];
               } else {
-                vErrors.push(err81);
+                vErrors.push(err84);
               }
               errors++;
             }
-            if (!formats4(data35)) {
-              const err82 = {
+            if (!formats6(data36)) {
+              const err85 = {
                 instancePath: instancePath + '/proxy_trust/' + i0,
                 schemaPath: '#/properties/proxy_trust/items/format',
                 keyword: 'format',
                 params: { format: 'trust' },
               };
               if (vErrors === null) {
-                vErrors = [err82];
+                vErrors = [err85];
               } else {
-                vErrors.push(err82);
+                vErrors.push(err85);
               }
               errors++;
             }
           } else {
-            const err83 = {
+            const err86 = {
               instancePath: instancePath + '/proxy_trust/' + i0,
               schemaPath: '#/properties/proxy_trust/items/type',
               keyword: 'type',
               params: { type: 'string' },
             };
             if (vErrors === null) {
-              vErrors = [err83];
+              vErrors = [err86];
             } else {
-              vErrors.push(err83);
+              vErrors.push(err86);
             }
             errors++;
           }
         }
       } else {
-        const err84 = {
+        const err87 = {
           instancePath: instancePath + '/proxy_trust',
           schemaPath: '#/properties/proxy_trust/type',
           keyword: 'type',
           params: { type: 'array' },
-        };
-        if (vErrors === null) {
-          vErrors = [err84];
-        } else {
-          vErrors.push(err84);
-        }
-        errors++;
-      }
-    }
-    if (data.logfile !== undefined) {
-      let data36 = data.logfile;
-      if (typeof data36 === 'string') {
-        if (!pattern0.test(data36)) {
-          const err85 = {
-            instancePath: instancePath + '/logfile',
-            schemaPath: '#/properties/logfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err85];
-          } else {
-            vErrors.push(err85);
-          }
-          errors++;
-        }
-      } else {
-        const err86 = {
-          instancePath: instancePath + '/logfile',
-          schemaPath: '#/properties/logfile/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err86];
-        } else {
-          vErrors.push(err86);
-        }
-        errors++;
-      }
-    }
-    if (data.log_level !== undefined) {
-      let data37 = data.log_level;
-      if (typeof data37 !== 'string') {
-        const err87 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/type',
-          keyword: 'type',
-          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err87];
@@ -1453,37 +1452,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (
-        !(
-          data37 === 'fatal' ||
-          data37 === 'error' ||
-          data37 === 'warn' ||
-          data37 === 'info' ||
-          data37 === 'debug' ||
-          data37 === 'trace' ||
-          data37 === 'silent'
-        )
-      ) {
-        const err88 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_level.enum },
-        };
-        if (vErrors === null) {
-          vErrors = [err88];
-        } else {
-          vErrors.push(err88);
-        }
-        errors++;
-      }
     }
-    if (data.log_format !== undefined) {
-      let data38 = data.log_format;
-      if (typeof data38 !== 'string') {
+    if (data.logfile !== undefined) {
+      let data37 = data.logfile;
+      if (typeof data37 === 'string') {
+        if (!pattern0.test(data37)) {
+          const err88 = {
+            instancePath: instancePath + '/logfile',
+            schemaPath: '#/properties/logfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err88];
+          } else {
+            vErrors.push(err88);
+          }
+          errors++;
+        }
+      } else {
         const err89 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/type',
+          instancePath: instancePath + '/logfile',
+          schemaPath: '#/properties/logfile/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1494,12 +1484,15 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (!(data38 === 'text' || data38 === 'json')) {
+    }
+    if (data.log_level !== undefined) {
+      let data38 = data.log_level;
+      if (typeof data38 !== 'string') {
         const err90 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_format.enum },
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/type',
+          keyword: 'type',
+          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err90];
@@ -1508,14 +1501,22 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.access_log !== undefined) {
-      if (typeof data.access_log !== 'boolean') {
+      if (
+        !(
+          data38 === 'fatal' ||
+          data38 === 'error' ||
+          data38 === 'warn' ||
+          data38 === 'info' ||
+          data38 === 'debug' ||
+          data38 === 'trace' ||
+          data38 === 'silent'
+        )
+      ) {
         const err91 = {
-          instancePath: instancePath + '/access_log',
-          schemaPath: '#/properties/access_log/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_level.enum },
         };
         if (vErrors === null) {
           vErrors = [err91];
@@ -1525,29 +1526,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.pidfile !== undefined) {
-      let data40 = data.pidfile;
-      if (typeof data40 === 'string') {
-        if (!pattern0.test(data40)) {
-          const err92 = {
-            instancePath: instancePath + '/pidfile',
-            schemaPath: '#/properties/pidfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err92];
-          } else {
-            vErrors.push(err92);
-          }
-          errors++;
-        }
-      } else {
-        const err93 = {
-          instancePath: instancePath + '/pidfile',
-          schemaPath: '#/properties/pidfile/type',
+    if (data.log_format !== undefined) {
+      let data39 = data.log_format;
+      if (typeof data39 !== 'string') {
+        const err92 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/type',
           keyword: 'type',
           params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err92];
+        } else {
+          vErrors.push(err92);
+        }
+        errors++;
+      }
+      if (!(data39 === 'text' || data39 === 'json')) {
+        const err93 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_format.enum },
         };
         if (vErrors === null) {
           vErrors = [err93];
@@ -1557,77 +1557,77 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.user !== undefined) {
-      let data41 = data.user;
+    if (data.access_log !== undefined) {
+      if (typeof data.access_log !== 'boolean') {
+        const err94 = {
+          instancePath: instancePath + '/access_log',
+          schemaPath: '#/properties/access_log/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err94];
+        } else {
+          vErrors.push(err94);
+        }
+        errors++;
+      }
+    }
+    if (data.pidfile !== undefined) {
+      let data41 = data.pidfile;
       if (typeof data41 === 'string') {
         if (!pattern0.test(data41)) {
-          const err94 = {
+          const err95 = {
+            instancePath: instancePath + '/pidfile',
+            schemaPath: '#/properties/pidfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err95];
+          } else {
+            vErrors.push(err95);
+          }
+          errors++;
+        }
+      } else {
+        const err96 = {
+          instancePath: instancePath + '/pidfile',
+          schemaPath: '#/properties/pidfile/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err96];
+        } else {
+          vErrors.push(err96);
+        }
+        errors++;
+      }
+    }
+    if (data.user !== undefined) {
+      let data42 = data.user;
+      if (typeof data42 === 'string') {
+        if (!pattern0.test(data42)) {
+          const err97 = {
             instancePath: instancePath + '/user',
             schemaPath: '#/properties/user/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
-            vErrors = [err94];
+            vErrors = [err97];
           } else {
-            vErrors.push(err94);
+            vErrors.push(err97);
           }
           errors++;
         }
       } else {
-        const err95 = {
+        const err98 = {
           instancePath: instancePath + '/user',
           schemaPath: '#/properties/user/type',
           keyword: 'type',
           params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err95];
-        } else {
-          vErrors.push(err95);
-        }
-        errors++;
-      }
-    }
-    if (data.group !== undefined) {
-      let data42 = data.group;
-      if (typeof data42 === 'string') {
-        if (!pattern0.test(data42)) {
-          const err96 = {
-            instancePath: instancePath + '/group',
-            schemaPath: '#/properties/group/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err96];
-          } else {
-            vErrors.push(err96);
-          }
-          errors++;
-        }
-      } else {
-        const err97 = {
-          instancePath: instancePath + '/group',
-          schemaPath: '#/properties/group/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err97];
-        } else {
-          vErrors.push(err97);
-        }
-        errors++;
-      }
-    }
-    if (data.stop_after_init !== undefined) {
-      if (typeof data.stop_after_init !== 'boolean') {
-        const err98 = {
-          instancePath: instancePath + '/stop_after_init',
-          schemaPath: '#/properties/stop_after_init/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
         };
         if (vErrors === null) {
           vErrors = [err98];
@@ -1637,13 +1637,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.test_file !== undefined) {
-      let data44 = data.test_file;
-      if (typeof data44 === 'string') {
-        if (!pattern0.test(data44)) {
+    if (data.group !== undefined) {
+      let data43 = data.group;
+      if (typeof data43 === 'string') {
+        if (!pattern0.test(data43)) {
           const err99 = {
-            instancePath: instancePath + '/test_file',
-            schemaPath: '#/properties/test_file/pattern',
+            instancePath: instancePath + '/group',
+            schemaPath: '#/properties/group/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
@@ -1656,8 +1656,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err100 = {
-          instancePath: instancePath + '/test_file',
-          schemaPath: '#/properties/test_file/type',
+          instancePath: instancePath + '/group',
+          schemaPath: '#/properties/group/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1669,12 +1669,60 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
+    if (data.stop_after_init !== undefined) {
+      if (typeof data.stop_after_init !== 'boolean') {
+        const err101 = {
+          instancePath: instancePath + '/stop_after_init',
+          schemaPath: '#/properties/stop_after_init/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err101];
+        } else {
+          vErrors.push(err101);
+        }
+        errors++;
+      }
+    }
+    if (data.test_file !== undefined) {
+      let data45 = data.test_file;
+      if (typeof data45 === 'string') {
+        if (!pattern0.test(data45)) {
+          const err102 = {
+            instancePath: instancePath + '/test_file',
+            schemaPath: '#/properties/test_file/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err102];
+          } else {
+            vErrors.push(err102);
+          }
+          errors++;
+        }
+      } else {
+        const err103 = {
+          instancePath: instancePath + '/test_file',
+          schemaPath: '#/properties/test_file/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err103];
+        } else {
+          vErrors.push(err103);
+        }
+        errors++;
+      }
+    }
   } else {
-    const err101 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
+    const err104 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
     if (vErrors === null) {
-      vErrors = [err101];
+      vErrors = [err104];
     } else {
-      vErrors.push(err101);
+      vErrors.push(err104);
     }
     errors++;
   }
