@@ -13,6 +13,7 @@ import { roll } from '../roster/rolling.ts';
 import type { ChangeRequest, Outcome, Progress } from './change.ts';
 import { keepWhatNeedsRestart, withMode } from './restart-settings.ts';
 import type { Supervisor } from './supervisor.ts';
+import { Trial } from './trial.ts';
 
 /** So long a change waits for the old workers to accept no more, milliseconds. */
 const CLOSE_MS = 1000;
@@ -38,6 +39,8 @@ export class Changes {
   #running: Asked | undefined;
   /** The generation that boots. */
   #next: CommonServer | undefined;
+  /** Of a reload with a canary. */
+  #trial: Trial | undefined;
   /** What a rollback goes back to. */
   #before: LoadedConfig | undefined;
   #told = '';
@@ -116,13 +119,22 @@ export class Changes {
     this.#supervisor.tellChange('begins');
     this.#next = next;
     this.#told = '';
+    const { clock } = this.#supervisor;
+    // A rollback is to be quick.
+    if (what === 'reload') {
+      this.#trial = Trial.of({ next, old, log: this.#log, clock, onJudged: () => this.#follow(next) });
+    }
     // Before its first tick.
     this.#follow(next);
     const error = await this.#supervisor.boot(next);
     this.#next = undefined;
+    const wasTried = this.#trial !== undefined;
+    this.#trial?.close();
+    this.#trial = undefined;
     old.limit = Infinity;
     if (this.#supervisor.state !== 'serving') return STOPPING;
     this.#supervisor.tellChange('is over');
+    if (error && wasTried) await accepted(next);
     if (error) return this.#failed(what, error);
     this.#before = old.loaded;
     this.#supervisor.promote(next);
@@ -139,15 +151,17 @@ export class Changes {
     const { current } = this.#supervisor;
     const ready = next.workers.ready.length;
     const wanted = next.staff;
-    if (next.config.reload_strategy === 'rolling') {
+    if (next.onTrial) this.#trial?.step();
+    else if (next.config.reload_strategy === 'surge') next.limit = Infinity;
+    else {
       const limits = roll({ ready, wanted, old: current.staff });
       next.limit = limits.next;
       current.limit = limits.old;
     }
-    const told = `${ready}/${wanted}`;
+    const told = `${ready}/${wanted}/${next.limit}`;
     if (told === this.#told) return;
     this.#told = told;
-    this.#log.debug({ generation: next.generation }, `Workers ready ${told}`);
+    this.#log.debug({ generation: next.generation }, `Workers ready ${ready}/${wanted}`);
     for (const onProgress of this.#running?.onProgress ?? []) onProgress({ ready, wanted });
     this.#supervisor.wake();
   }
@@ -166,11 +180,11 @@ function refused(text: string): Outcome {
 }
 
 /**
- * Waits until no worker of the old generation accepts: who asks after that, on a connection of his own, is answered by the
- * new one. One that is stuck is not waited for.
+ * Waits until no worker of a generation that drains accepts: who asks after that, on a connection of his own, is answered by
+ * the other one. One that is stuck is not waited for.
  */
-async function accepted(old: CommonServer): Promise<void> {
-  const all = Promise.all([...old.workers].map(({ closed }) => closed));
+async function accepted(drained: CommonServer): Promise<void> {
+  const all = Promise.all([...drained.workers].map(({ closed }) => closed));
   await Promise.race([all, pass(CLOSE_MS, undefined, { ref: false })]);
 }
 
