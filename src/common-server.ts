@@ -10,7 +10,8 @@
 import type { Config, LoadedConfig } from './config/config.ts';
 import { logError, type WireError } from './errors.ts';
 import type { Logger } from './log/supervisor-log.ts';
-import { bootTimeout, earlyEnd } from './supervisor/boot-errors.ts';
+import { bootTimeout, earlyEnd, trialError } from './supervisor/boot-errors.ts';
+import { howItEnded } from './supervisor/deaths.ts';
 import type { Hook } from './supervisor/hooks.ts';
 import { launchWorker } from './supervisor/launch.ts';
 import { watchPoison } from './supervisor/poison-watch.ts';
@@ -72,6 +73,8 @@ export abstract class CommonServer {
   readonly options: ServerOptions;
   /** No more workers than these for now, while a change goes on step by step. */
   limit: number = Infinity;
+  /** Its workers serve beside those of another generation, to be compared: it is not yet to take over. */
+  onTrial: boolean = false;
   readonly #supervisor: Supervisor;
   readonly #log: Logger;
   readonly #readiness: Readiness;
@@ -97,6 +100,7 @@ export abstract class CommonServer {
     this.workers.on('fatal', (handle, error) => this.#onFatal(handle, error));
     this.workers.on('ready', (handle) => this.#onWorkerReady(handle));
     this.workers.on('gone', (handle, exit) => this.#onGone(handle, exit));
+    this.workers.on('lost', (handle, thread) => this.#onLost(`thread ${thread} of ${handle.name}`));
     this.workers.on('late', (handle) => void this.#onBootTimeout(handle));
     this.workers.on('stuck', (handle) => this.#onStuck(handle));
     this.#poison = watchPoison(this.workers, { threshold: this.config.poison_threshold, log, clock });
@@ -160,7 +164,7 @@ export abstract class CommonServer {
     this.workers.recycle(workers);
     this.workers.cull(workers, this.#killTime());
     this.workers.spawn(workers);
-    if (this.#state === 'booting' && this.workers.ready.length >= this.staff) {
+    if (this.#state === 'booting' && !this.onTrial && this.workers.ready.length >= this.staff) {
       this.#enter('serving');
       this.#booted.resolve(undefined);
     }
@@ -180,6 +184,11 @@ export abstract class CommonServer {
     this.#booted.resolve(undefined);
     this.workers.drainAll(this.#killTime(), final);
     this.#supervisor.wake();
+  }
+
+  /** It is not to take over: it ends, and that is why. */
+  giveUp(error: WireError): void {
+    if (this.#state === 'booting') this.#failBoot(error);
   }
 
   /** How many workers it has when nothing is under way. */
@@ -207,6 +216,7 @@ export abstract class CommonServer {
 
   #onGone(handle: WorkerHandle, exit: Exit): void {
     const { deaths, state } = this.#supervisor;
+    if (!exit.expected && handle.readyAt !== undefined) this.#onLost(`${handle.name}, ${howItEnded(exit)}`);
     if (this.#state === 'booting' && !exit.expected) this.#failBoot(earlyEnd(this.config, handle.name, exit));
     else if (state === 'stopping' || this.#hasFailed) deaths.reportAtStop(handle, exit);
     else deaths.report(handle, exit);
@@ -214,8 +224,14 @@ export abstract class CommonServer {
   }
 
   #onStuck(handle: WorkerHandle): void {
+    this.#onLost(handle.name);
     this.#supervisor.deaths.count(handle);
     this.workers.replace(handle, this.#killTime());
+  }
+
+  /** On trial nothing may be lost: what dies so soon would go on dying. */
+  #onLost(what: string): void {
+    if (this.onTrial) this.giveUp(trialError(`it has lost ${what}`));
   }
 
   async #onBootTimeout(handle: WorkerHandle): Promise<void> {

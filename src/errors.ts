@@ -40,6 +40,7 @@ export type ErrorCode =
   | 'TRC_UNCAUGHT'
   | 'TRC_OVERLOADED'
   | 'TRC_POISON'
+  | 'TRC_CANARY'
   | 'TRC_CRASH_LOOP'
   | 'TRC_INTERNAL';
 
@@ -159,6 +160,11 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
     status: 503,
     message: '{route} has blocked event loops until they were killed, and is refused for a minute',
     hint: 'The log has the stack of each kill (`is stuck and is killed`); --poison-threshold=0 refuses nothing.',
+  },
+  TRC_CANARY: {
+    exit: 3,
+    message: 'the canary failed: {reason}',
+    hint: 'The lines before have the figures, or what has ended. Reload again once the code is mended, or with canary empty to take it as it is.',
   },
   TRC_CRASH_LOOP: {
     exit: 3,

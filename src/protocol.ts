@@ -100,6 +100,17 @@ export interface WorkerUsage {
   readonly loops: readonly LoopUsage[];
 }
 
+/** What one event loop has counted while a canary ran. */
+export interface LoopFigures {
+  /** It did not answer in time: nothing else is known. */
+  readonly blocked?: boolean;
+  readonly requests: number;
+  /** Answered 5xx, or refused or cut by Tricorn. */
+  readonly errors: number;
+  /** By bucket of a Histogram. */
+  readonly latencies: readonly number[];
+}
+
 /** The JavaScript stack of one event loop; no frames = idle, `unknown` = it could not be taken. */
 export interface LoopStack {
   readonly thread: number;
@@ -133,6 +144,12 @@ interface Drain {
   readonly final: boolean;
 }
 
+/** `on`: requests are counted from now on. Off: no more, and the figures are told. */
+interface Measure {
+  readonly type: 'measure';
+  readonly on: boolean;
+}
+
 /** Nobody caught an error: it is logged, what is in flight still finishes, and a replacement is due. */
 interface Broken {
   readonly type: 'broken';
@@ -143,6 +160,7 @@ export type ToWorker =
   | Poison
   | Drain
   | { readonly type: 'threads'; readonly count: number }
+  | Measure
   | { readonly type: 'usage' };
 
 export type FromWorker =
@@ -153,6 +171,9 @@ export type FromWorker =
   | { readonly type: 'closed' }
   /** Threads: whether one is ready now, when that changes; and a start that failed while none is. */
   | { readonly type: 'threads'; readonly ready: boolean; readonly failed: boolean }
+  /** Threads: one of them has died, or cannot go on; it is replaced. */
+  | { readonly type: 'lost'; readonly thread: number }
+  | { readonly type: 'measured'; readonly loops: readonly LoopFigures[] }
   | Worn
   | WorkerUsage;
 
@@ -161,13 +182,14 @@ export type FromWorker =
  * not be able to throw in the supervisor.
  */
 export function isFromWorker(message: unknown): message is FromWorker {
-  const { type, form, error, loops, reason, ready } = (message ?? {}) as Readonly<Record<string, unknown>>;
+  const { type, form, error, loops, reason, ready, thread } = (message ?? {}) as Readonly<Record<string, unknown>>;
   if (type === 'ready') return typeof form === 'string';
   if (type === 'fatal') return typeof error === 'object' && error !== null;
   if (type === 'worn') return typeof reason === 'string';
   if (type === 'broken' || type === 'closed') return true;
   if (type === 'threads') return typeof ready === 'boolean';
-  return type === 'usage' && Array.isArray(loops);
+  if (type === 'lost') return typeof thread === 'number';
+  return (type === 'usage' || type === 'measured') && Array.isArray(loops);
 }
 
 /** Over the lifeline, one JSON object a line. */
@@ -190,6 +212,7 @@ export type ToThread =
   | { readonly type: 'usage' | 'wake' }
   | Drain
   | Poison
+  | Measure
   /** Accept on these yourself from now on. */
   | { readonly type: 'listen'; readonly on: readonly AcceptFrom[] };
 
@@ -198,6 +221,7 @@ export type FromThread =
   | { readonly type: 'fatal'; readonly error: WireError }
   | Broken
   | Worn
+  | { readonly type: 'measured'; readonly figures: LoopFigures }
   | { readonly type: 'usage'; readonly usage: LoopUsage };
 
 /** Decodes a stream of JSON lines; feed it chunks as they come, it yields whole messages. */

@@ -81,6 +81,8 @@ export interface Config {
   /** '' = that of the user. */
   readonly group: string;
   readonly reload_strategy: 'surge' | 'rolling';
+  /** `10%,30s`, or '' for none: see src/canary/share.ts. */
+  readonly canary: string;
   readonly stop_after_init: boolean;
   /** Absolute path, or ''. */
   readonly test_file: string;

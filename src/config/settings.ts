@@ -29,7 +29,7 @@ type Reloadable = 'live' | 'reload' | 'restart';
 export type Group = 'App and mode' | 'HTTP' | 'Timeouts and limits' | 'Supervision' | 'Proxy' | 'Logging' | 'Process';
 
 /** A value's form beyond its type: see formats.ts. */
-export type Format = 'host' | 'trust' | 'mode';
+export type Format = 'host' | 'trust' | 'mode' | 'canary';
 
 export interface Setting<V = unknown> {
   readonly type: SettingType;
@@ -381,6 +381,16 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     doc: 'How a reload replaces workers: surge = all at once, rolling = one after the other',
     reloadable: 'reload',
     placeholder: 'STRATEGY',
+  },
+  canary: {
+    type: 'string',
+    group: 'Supervision',
+    default: '',
+    defaultText: 'none',
+    doc: 'Share of the workers that a reload gives the new code first, and for how long, before it is judged',
+    reloadable: 'reload',
+    placeholder: 'SHARE,TIME',
+    format: 'canary',
   },
   poison_threshold: {
     type: 'integer',

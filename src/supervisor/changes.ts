@@ -12,6 +12,7 @@ import { roll } from '../roster/rolling.ts';
 import type { ChangeRequest, LastChange, Outcome, Progress } from './change.ts';
 import { keepWhatNeedsRestart, withMode } from './restart-settings.ts';
 import type { Supervisor } from './supervisor.ts';
+import { Trial } from './trial.ts';
 import type { Upgrade, UpgradeOptions } from './upgrade.ts';
 import { closed } from './worker-handle.ts';
 
@@ -38,6 +39,8 @@ export class Changes {
   /** The generation that boots. */
   #next: CommonServer | undefined;
   #upgrade: Upgrade | undefined;
+  /** Of a reload with a canary. */
+  #trial: Trial | undefined;
   /** What a rollback goes back to. */
   #before: LoadedConfig | undefined;
   #told = '';
@@ -159,13 +162,22 @@ export class Changes {
     this.#supervisor.tellChange('begins');
     this.#next = next;
     this.#told = '';
+    const { clock } = this.#supervisor;
+    // A rollback is to be quick.
+    if (what === 'reload') {
+      this.#trial = Trial.of({ next, old, log: this.#log, clock, onJudged: () => this.#follow(next) });
+    }
     // Before its first tick.
     this.#follow(next);
     const error = await this.#supervisor.boot(next);
     this.#next = undefined;
+    const wasTried = this.#trial !== undefined;
+    this.#trial?.close();
+    this.#trial = undefined;
     old.limit = Infinity;
     if (this.#supervisor.state !== 'serving') return STOPPING;
     this.#supervisor.tellChange('is over');
+    if (error && wasTried) await closed(next.workers);
     if (error) return this.#failed(what, error);
     this.#before = old.loaded;
     this.#supervisor.promote(next);
@@ -183,15 +195,17 @@ export class Changes {
     const { current } = this.#supervisor;
     const ready = next.workers.ready.length;
     const wanted = next.staff;
-    if (next.config.reload_strategy === 'rolling') {
+    if (next.onTrial) this.#trial?.step();
+    else if (next.config.reload_strategy === 'surge') next.limit = Infinity;
+    else {
       const limits = roll({ ready, wanted, old: current.staff });
       next.limit = limits.next;
       current.limit = limits.old;
     }
-    const told = `${ready}/${wanted}`;
+    const told = `${ready}/${wanted}/${next.limit}`;
     if (told === this.#told) return;
     this.#told = told;
-    this.#log.debug({ generation: next.generation }, `Workers ready ${told}`);
+    this.#log.debug({ generation: next.generation }, `Workers ready ${ready}/${wanted}`);
     for (const onProgress of this.#running?.onProgress ?? []) onProgress({ ready, wanted, text: '' });
     this.#supervisor.wake();
   }

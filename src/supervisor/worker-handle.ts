@@ -13,6 +13,7 @@ import {
   lineDecoder,
   type FromLifeline,
   type FromWorker,
+  type LoopFigures,
   type LoopStack,
   type ToWorker,
   type WorkerBoot,
@@ -47,6 +48,8 @@ interface Events {
   worn: [reason: string];
   /** Threaded mode: whether it serves has changed, or a start of a thread failed while none is ready. */
   threads: [failed: boolean];
+  /** Threaded mode: one of its threads has died, or cannot go on. */
+  lost: [thread: number];
 }
 
 export class WorkerHandle extends EventEmitter<Events> {
@@ -71,6 +74,7 @@ export class WorkerHandle extends EventEmitter<Events> {
   readonly #clock: () => number;
   #stacks: PromiseWithResolvers<readonly LoopStack[]> | undefined;
   #usage: PromiseWithResolvers<WorkerUsage | undefined> | undefined;
+  #figures: PromiseWithResolvers<readonly LoopFigures[]> | undefined;
   readonly #closed: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #state: MemberState = 'starting';
   #hasLoops = true;
@@ -148,6 +152,14 @@ export class WorkerHandle extends EventEmitter<Events> {
     return this.#usage.promise;
   }
 
+  /** What its event loops have counted since they were told to measure; they count no more. With none where it ends. */
+  askFigures(): Promise<readonly LoopFigures[]> {
+    if (this.#state === 'exited') return Promise.resolve([]);
+    if (!this.#figures) this.send({ type: 'measure', on: false });
+    this.#figures ??= Promise.withResolvers();
+    return this.#figures.promise;
+  }
+
   get #lifeline(): Socket | undefined {
     return (this.#worker.process.stdio[LIFELINE_FD] as Socket | null | undefined) ?? undefined;
   }
@@ -187,11 +199,17 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.#usage = undefined;
   }
 
+  #onFigures(loops: readonly LoopFigures[]): void {
+    this.#figures?.resolve(loops);
+    this.#figures = undefined;
+  }
+
   #onExit(code: number | null, signal: string | null): void {
     this.exit = { code, signal, expected: this.#state === 'draining' };
     this.#lifeline?.destroy();
     this.#onStacks([]);
     this.#onUsage();
+    this.#onFigures([]);
     this.#closed.resolve();
     this.#enter('exited');
   }
@@ -202,6 +220,8 @@ export class WorkerHandle extends EventEmitter<Events> {
     else if (message.type === 'worn') this.emit('worn', message.reason);
     else if (message.type === 'broken') this.emit('stuck');
     else if (message.type === 'closed') this.#closed.resolve();
+    else if (message.type === 'measured') this.#onFigures(message.loops);
+    else if (message.type === 'lost') this.emit('lost', message.thread);
     else if (message.type === 'threads') this.#onThreads(message.ready, message.failed);
     else if (this.#state === 'starting') {
       this.form = message.form;

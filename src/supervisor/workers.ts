@@ -26,6 +26,8 @@ interface Events {
   serving: [];
   /** It cannot go on: it drains, or is killed by its monitor. */
   stuck: [handle: WorkerHandle];
+  /** One of its threads has died, or cannot go on. */
+  lost: [handle: WorkerHandle, thread: number];
   /** One of its event loops is about to be killed: it is stuck in this request. */
   blame: [handle: WorkerHandle, request: string];
   /** It was not ready within boot_timeout. It still runs. */
@@ -170,6 +172,7 @@ export class Workers extends EventEmitter<Events> {
     });
     handle.on('threads', (failed) => this.#onThreads(handle, failed));
     handle.on('worn', (reason) => this.#onWorn(handle, reason));
+    handle.on('lost', (thread) => this.emit('lost', handle, thread));
     handle.on('stuck', () => this.emit('stuck', handle));
     handle.on('blame', (request) => this.emit('blame', handle, request));
     handle.on('fatal', (error) => this.emit('fatal', handle, error));

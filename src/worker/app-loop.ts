@@ -11,7 +11,7 @@ import { getHeapStatistics } from 'node:v8';
 import { mountApp, type MountedApp } from '../app/mount.ts';
 import type { Log } from '../log/open-log.ts';
 import { wearLimits, wornBy, type WearLimits } from '../limits/wear.ts';
-import type { LoopBoot, LoopUsage, Poison } from '../protocol.ts';
+import type { LoopBoot, LoopFigures, LoopUsage, Poison } from '../protocol.ts';
 import type { Ledger } from './ledger.ts';
 import { LoopGauge } from './loop-gauge.ts';
 import { Requests } from './requests.ts';
@@ -114,6 +114,11 @@ export class AppLoop {
   /** Answers 503 to a route that has killed event loops. */
   refuseRoute(poison: Poison): void {
     this.#requests.refuseRoute(poison);
+  }
+
+  /** Counts its requests from now on, or no more. @returns what was counted until now */
+  measure(on: boolean): LoopFigures | undefined {
+    return this.#requests.measure(on);
   }
 
   /** Its code threw where nobody caught it: it is given up if it does not end soon. */

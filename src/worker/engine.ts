@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { RequestInFlight } from '../log/requests.ts';
-import type { LoopUsage, Poison } from '../protocol.ts';
+import type { LoopFigures, LoopUsage, Poison } from '../protocol.ts';
 
 export interface Engine {
   /** Whether an accepted connection must not be read here, because it is handed on. */
@@ -21,6 +21,8 @@ export interface Engine {
   usage(): Promise<LoopUsage[]>;
   /** Answers 503 to a route that has killed event loops. */
   refuseRoute(poison: Poison): void;
+  /** Counts requests from now on, or no more. @returns what each loop has counted until now; none where none did */
+  measure(on: boolean): Promise<LoopFigures[]>;
   /** Its code threw where nobody caught it: it is not waited for. Nothing where the app runs elsewhere. */
   abandon(request: IncomingMessage): void;
   /** The requests in flight, of all loops, the oldest first. */

@@ -97,6 +97,7 @@ export class HttpWorker {
     if (message.type === 'drain') this.#onDrain(message.final);
     else if (message.type === 'threads') this.#resize(message.count);
     else if (message.type === 'usage') void this.#tellUsage();
+    else if (message.type === 'measure') void this.#measure(message.on);
     else if (message.type === 'poison') this.#loaded?.refuseRoute(message);
   }
 
@@ -127,6 +128,12 @@ export class HttpWorker {
   async #tellUsage(): Promise<void> {
     if (this.#state !== 'serving' && this.#state !== 'draining') return;
     tell({ type: 'usage', rss: residentBytes(), loops: await this.#engine.usage() });
+  }
+
+  async #measure(on: boolean): Promise<void> {
+    if (!this.#loaded) return;
+    const loops = await this.#loaded.measure(on);
+    if (!on) tell({ type: 'measured', loops });
   }
 
   /** One that serves finishes what is in flight elsewhere; its replacement starts at once. */

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import type { WireError } from '../errors.ts';
-import type { FromThread, LoopBoot, LoopUsage, ToThread } from '../protocol.ts';
+import type { FromThread, LoopBoot, LoopFigures, LoopUsage, ToThread } from '../protocol.ts';
 import { transition, type MemberState } from '../roster/plan.ts';
 import { Ledger } from './ledger.ts';
 
@@ -25,12 +25,15 @@ interface Events {
   broken: [];
   fatal: [error: WireError];
   usage: [usage: LoopUsage];
+  measured: [figures: LoopFigures];
   failure: [error: Error];
   exit: [code: number, expected: boolean];
 }
 
 /** How long a thread may take to tell its CPU time, milliseconds. */
 const CPU_WAIT_MS = 100;
+
+const NO_FIGURES: LoopFigures = { requests: 0, errors: 0, latencies: [] };
 
 /** What a thread gets as its workerData. */
 export interface ThreadBoot {
@@ -108,6 +111,15 @@ export class PoolThread extends EventEmitter<Events> {
     return this.#cpuMs;
   }
 
+  /** What it has counted since it was told to measure; it counts no more. @param waitMs then it is taken for blocked */
+  figures(waitMs: number): Promise<LoopFigures> {
+    const { promise, resolve } = Promise.withResolvers<LoopFigures>();
+    const late = setTimeout(() => resolve({ ...NO_FIGURES, blocked: true }), waitMs);
+    this.once('measured', resolve).once('exit', () => resolve(NO_FIGURES));
+    this.send({ type: 'measure', on: false });
+    return promise.finally(() => clearTimeout(late));
+  }
+
   async #askCpu(): Promise<void> {
     try {
       const { user, system } = await this.#worker.cpuUsage();
@@ -127,6 +139,7 @@ export class PoolThread extends EventEmitter<Events> {
     if (message.type === 'broken') this.emit('broken');
     else if (message.type === 'worn') this.emit('worn', message.reason);
     else if (message.type === 'usage') this.emit('usage', message.usage);
+    else if (message.type === 'measured') this.emit('measured', message.figures);
     else if (message.type === 'fatal') this.emit('fatal', message.error);
     else if (this.#state === 'starting') {
       this.form = message.form;

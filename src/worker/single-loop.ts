@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Log } from '../log/open-log.ts';
 import type { RequestInFlight } from '../log/requests.ts';
-import type { LoopUsage, Poison, WorkerBoot } from '../protocol.ts';
+import type { LoopFigures, LoopUsage, Poison, WorkerBoot } from '../protocol.ts';
 import { startBeating } from '../watchdog/beat.ts';
 import { watchLimits } from '../watchdog/limits.ts';
 import { AppLoop } from './app-loop.ts';
@@ -72,6 +72,11 @@ export class SingleLoop implements Engine {
 
   refuseRoute(poison: Poison): void {
     this.#loop?.refuseRoute(poison);
+  }
+
+  async measure(on: boolean): Promise<LoopFigures[]> {
+    const figures = this.#loop?.measure(on);
+    return figures ? [figures] : [];
   }
 
   abandon(request: IncomingMessage): void {

@@ -9,7 +9,7 @@ import type { Log } from '../log/open-log.ts';
 import { nameRequests, type RequestInFlight } from '../log/requests.ts';
 import { guardMemory } from '../limits/memory-guard.ts';
 import { memoryLimits } from '../limits/wear.ts';
-import type { LoopStack, LoopUsage, Poison, WorkerBoot } from '../protocol.ts';
+import type { LoopFigures, LoopStack, LoopUsage, Poison, WorkerBoot } from '../protocol.ts';
 import { CrashLoop } from '../roster/crash-loop.ts';
 import { isDrainable, plan, retire } from '../roster/plan.ts';
 import { Slots } from '../roster/slots.ts';
@@ -55,6 +55,8 @@ export class ThreadPool implements Engine {
   /** What the supervisor knows: whether a thread is ready. */
   #told = true;
   #booted = false;
+  /** Threads that count their requests, while a canary runs. */
+  #measuring: Set<PoolThread> | undefined;
   #serving = false;
   #draining = false;
 
@@ -144,6 +146,15 @@ export class ThreadPool implements Engine {
 
   abandon(): void {}
 
+  /** Threads that have begun since then count, too; what has ended meanwhile is not asked any more. */
+  async measure(on: boolean): Promise<LoopFigures[]> {
+    const asked = [...(this.#measuring ?? [])];
+    this.#measuring = on ? new Set(this.#ready()) : undefined;
+    if (!on) return Promise.all(asked.map((thread) => thread.figures(USAGE_WAIT_MS)));
+    for (const thread of this.#measuring ?? []) thread.send({ type: 'measure', on });
+    return [];
+  }
+
   usage(): Promise<LoopUsage[]> {
     return Promise.all([...this.#threads].map(usageOf));
   }
@@ -196,10 +207,16 @@ export class ThreadPool implements Engine {
   /** It cannot go on: it drains, and counts as dead. Its replacement starts at once, unless such things happen often. */
   #replace(thread: PoolThread): void {
     if (isDrainable(thread)) {
-      this.#slots.postpone(thread);
+      this.#onLost(thread);
       this.#drainOne(thread);
     }
     this.#tend();
+  }
+
+  /** It has died, or cannot go on. */
+  #onLost(thread: PoolThread): void {
+    this.#slots.postpone(thread);
+    tell({ type: 'lost', thread: thread.number });
   }
 
   #onReady(thread: PoolThread): void {
@@ -211,6 +228,8 @@ export class ThreadPool implements Engine {
     }
     // At boot the supervisor speaks for all.
     if (this.#booted) this.#log.log.info({ thread: number }, `${name} is ready`);
+    this.#measuring?.add(thread);
+    if (this.#measuring) thread.send({ type: 'measure', on: true });
     for (const socket of this.#waiting.splice(0)) this.accept(socket);
     if (this.#serving) this.#letAccept(thread);
     if (this.#booted) this.#tend();
@@ -226,9 +245,10 @@ export class ThreadPool implements Engine {
   #onExit(thread: PoolThread, code: number, expected: boolean): void {
     this.#threads.delete(thread);
     this.#due.delete(thread);
+    this.#measuring?.delete(thread);
     // At boot and in the drain of all, somebody waits for it and knows what it means.
     if (this.#draining || !this.#booted) return;
-    if (!expected) this.#slots.postpone(thread);
+    if (!expected) this.#onLost(thread);
     if (!expected && thread.readyAt === undefined) this.#onStartFailed();
     this.#reportEnd(thread, code, expected);
     this.#tend();

@@ -39,6 +39,7 @@ port.on('message', (message: ToThread | Socket) => {
   if (message instanceof Socket) serving?.accept(refresh(message));
   else if (message.type === 'usage') void tellUsage();
   else if (message.type === 'drain') onDrain(message.final);
+  else if (message.type === 'measure') measure(message.on);
   else if (message.type === 'poison') loaded?.refuseRoute(message);
   else if (message.type === 'listen') void listen(message.on);
 });
@@ -102,6 +103,11 @@ async function drain(loop: AppLoop, final: boolean): Promise<void> {
 
 async function tellUsage(): Promise<void> {
   if (serving) tell({ type: 'usage', usage: await serving.usage() });
+}
+
+function measure(on: boolean): void {
+  const figures = serving?.measure(on);
+  if (figures && !on) tell({ type: 'measured', figures });
 }
 
 function failBoot(error: unknown): void {

@@ -38,6 +38,7 @@ const schema11 = {
     max_queue: { type: 'integer', minimum: 0 },
     max_queue_age: { type: 'number', minimum: 0, maximum: 86400 },
     reload_strategy: { type: 'string', enum: ['surge', 'rolling'] },
+    canary: { type: 'string', pattern: '^[^\\u0000]*$', format: 'canary' },
     poison_threshold: { type: 'integer', minimum: 0 },
     crash_loop_limit: { type: 'integer', minimum: 0 },
     exit_on_crash_loop: { type: 'boolean' },
@@ -59,7 +60,8 @@ const func2 = Object.prototype.hasOwnProperty;
 const pattern0 = new RegExp('^[^\\u0000]*$', 'u');
 const formats0 = formats.host;
 const formats2 = formats.mode;
-const formats4 = formats.trust;
+const formats4 = formats.canary;
+const formats6 = formats.trust;
 
 function validate10(data, { instancePath = '', parentData, parentDataProperty, rootData = data } = {}) {
   let vErrors = null;
@@ -1337,29 +1339,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.poison_threshold !== undefined) {
-      let data32 = data.poison_threshold;
-      if (!(typeof data32 == 'number' && !(data32 % 1) && !isNaN(data32) && isFinite(data32))) {
-        const err81 = {
-          instancePath: instancePath + '/poison_threshold',
-          schemaPath: '#/properties/poison_threshold/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err81];
-        } else {
-          vErrors.push(err81);
+    if (data.canary !== undefined) {
+      let data32 = data.canary;
+      if (typeof data32 === 'string') {
+        if (!pattern0.test(data32)) {
+          const err81 = {
+            instancePath: instancePath + '/canary',
+            schemaPath: '#/properties/canary/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err81];
+          } else {
+            vErrors.push(err81);
+          }
+          errors++;
         }
-        errors++;
-      }
-      if (typeof data32 == 'number' && isFinite(data32)) {
-        if (data32 < 0 || isNaN(data32)) {
+        if (!formats4(data32)) {
           const err82 = {
-            instancePath: instancePath + '/poison_threshold',
-            schemaPath: '#/properties/poison_threshold/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/canary',
+            schemaPath: '#/properties/canary/format',
+            keyword: 'format',
+            params: { format: 'canary' },
           };
           if (vErrors === null) {
             vErrors = [err82];
@@ -1368,16 +1370,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.crash_loop_limit !== undefined) {
-      let data33 = data.crash_loop_limit;
-      if (!(typeof data33 == 'number' && !(data33 % 1) && !isNaN(data33) && isFinite(data33))) {
+      } else {
         const err83 = {
-          instancePath: instancePath + '/crash_loop_limit',
-          schemaPath: '#/properties/crash_loop_limit/type',
+          instancePath: instancePath + '/canary',
+          schemaPath: '#/properties/canary/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err83];
@@ -1386,46 +1384,48 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+    }
+    if (data.poison_threshold !== undefined) {
+      let data33 = data.poison_threshold;
+      if (!(typeof data33 == 'number' && !(data33 % 1) && !isNaN(data33) && isFinite(data33))) {
+        const err84 = {
+          instancePath: instancePath + '/poison_threshold',
+          schemaPath: '#/properties/poison_threshold/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err84];
+        } else {
+          vErrors.push(err84);
+        }
+        errors++;
+      }
       if (typeof data33 == 'number' && isFinite(data33)) {
         if (data33 < 0 || isNaN(data33)) {
-          const err84 = {
-            instancePath: instancePath + '/crash_loop_limit',
-            schemaPath: '#/properties/crash_loop_limit/minimum',
+          const err85 = {
+            instancePath: instancePath + '/poison_threshold',
+            schemaPath: '#/properties/poison_threshold/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err84];
+            vErrors = [err85];
           } else {
-            vErrors.push(err84);
+            vErrors.push(err85);
           }
           errors++;
         }
       }
     }
-    if (data.exit_on_crash_loop !== undefined) {
-      if (typeof data.exit_on_crash_loop !== 'boolean') {
-        const err85 = {
-          instancePath: instancePath + '/exit_on_crash_loop',
-          schemaPath: '#/properties/exit_on_crash_loop/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
-        };
-        if (vErrors === null) {
-          vErrors = [err85];
-        } else {
-          vErrors.push(err85);
-        }
-        errors++;
-      }
-    }
-    if (data.proxy_mode !== undefined) {
-      if (typeof data.proxy_mode !== 'boolean') {
+    if (data.crash_loop_limit !== undefined) {
+      let data34 = data.crash_loop_limit;
+      if (!(typeof data34 == 'number' && !(data34 % 1) && !isNaN(data34) && isFinite(data34))) {
         const err86 = {
-          instancePath: instancePath + '/proxy_mode',
-          schemaPath: '#/properties/proxy_mode/type',
+          instancePath: instancePath + '/crash_loop_limit',
+          schemaPath: '#/properties/crash_loop_limit/type',
           keyword: 'type',
-          params: { type: 'boolean' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err86];
@@ -1434,112 +1434,111 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+      if (typeof data34 == 'number' && isFinite(data34)) {
+        if (data34 < 0 || isNaN(data34)) {
+          const err87 = {
+            instancePath: instancePath + '/crash_loop_limit',
+            schemaPath: '#/properties/crash_loop_limit/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err87];
+          } else {
+            vErrors.push(err87);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.exit_on_crash_loop !== undefined) {
+      if (typeof data.exit_on_crash_loop !== 'boolean') {
+        const err88 = {
+          instancePath: instancePath + '/exit_on_crash_loop',
+          schemaPath: '#/properties/exit_on_crash_loop/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err88];
+        } else {
+          vErrors.push(err88);
+        }
+        errors++;
+      }
+    }
+    if (data.proxy_mode !== undefined) {
+      if (typeof data.proxy_mode !== 'boolean') {
+        const err89 = {
+          instancePath: instancePath + '/proxy_mode',
+          schemaPath: '#/properties/proxy_mode/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err89];
+        } else {
+          vErrors.push(err89);
+        }
+        errors++;
+      }
     }
     if (data.proxy_trust !== undefined) {
-      let data36 = data.proxy_trust;
-      if (Array.isArray(data36)) {
-        const len0 = data36.length;
+      let data37 = data.proxy_trust;
+      if (Array.isArray(data37)) {
+        const len0 = data37.length;
         for (let i0 = 0; i0 < len0; i0++) {
-          let data37 = data36[i0];
-          if (typeof data37 === 'string') {
-            if (!pattern0.test(data37)) {
-              const err87 = {
+          let data38 = data37[i0];
+          if (typeof data38 === 'string') {
+            if (!pattern0.test(data38)) {
+              const err90 = {
                 instancePath: instancePath + '/proxy_trust/' + i0,
                 schemaPath: '#/properties/proxy_trust/items/pattern',
                 keyword: 'pattern',
                 params: { pattern: '^[^\\u0000]*$' },
               };
               if (vErrors === null) {
-                vErrors = [err87];
+                vErrors = [err90];
               } else {
-                vErrors.push(err87);
+                vErrors.push(err90);
               }
               errors++;
             }
-            if (!formats4(data37)) {
-              const err88 = {
+            if (!formats6(data38)) {
+              const err91 = {
                 instancePath: instancePath + '/proxy_trust/' + i0,
                 schemaPath: '#/properties/proxy_trust/items/format',
                 keyword: 'format',
                 params: { format: 'trust' },
               };
               if (vErrors === null) {
-                vErrors = [err88];
+                vErrors = [err91];
               } else {
-                vErrors.push(err88);
+                vErrors.push(err91);
               }
               errors++;
             }
           } else {
-            const err89 = {
+            const err92 = {
               instancePath: instancePath + '/proxy_trust/' + i0,
               schemaPath: '#/properties/proxy_trust/items/type',
               keyword: 'type',
               params: { type: 'string' },
             };
             if (vErrors === null) {
-              vErrors = [err89];
+              vErrors = [err92];
             } else {
-              vErrors.push(err89);
+              vErrors.push(err92);
             }
             errors++;
           }
         }
       } else {
-        const err90 = {
+        const err93 = {
           instancePath: instancePath + '/proxy_trust',
           schemaPath: '#/properties/proxy_trust/type',
           keyword: 'type',
           params: { type: 'array' },
-        };
-        if (vErrors === null) {
-          vErrors = [err90];
-        } else {
-          vErrors.push(err90);
-        }
-        errors++;
-      }
-    }
-    if (data.logfile !== undefined) {
-      let data38 = data.logfile;
-      if (typeof data38 === 'string') {
-        if (!pattern0.test(data38)) {
-          const err91 = {
-            instancePath: instancePath + '/logfile',
-            schemaPath: '#/properties/logfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err91];
-          } else {
-            vErrors.push(err91);
-          }
-          errors++;
-        }
-      } else {
-        const err92 = {
-          instancePath: instancePath + '/logfile',
-          schemaPath: '#/properties/logfile/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err92];
-        } else {
-          vErrors.push(err92);
-        }
-        errors++;
-      }
-    }
-    if (data.log_level !== undefined) {
-      let data39 = data.log_level;
-      if (typeof data39 !== 'string') {
-        const err93 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/type',
-          keyword: 'type',
-          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err93];
@@ -1548,37 +1547,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (
-        !(
-          data39 === 'fatal' ||
-          data39 === 'error' ||
-          data39 === 'warn' ||
-          data39 === 'info' ||
-          data39 === 'debug' ||
-          data39 === 'trace' ||
-          data39 === 'silent'
-        )
-      ) {
-        const err94 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_level.enum },
-        };
-        if (vErrors === null) {
-          vErrors = [err94];
-        } else {
-          vErrors.push(err94);
-        }
-        errors++;
-      }
     }
-    if (data.log_format !== undefined) {
-      let data40 = data.log_format;
-      if (typeof data40 !== 'string') {
+    if (data.logfile !== undefined) {
+      let data39 = data.logfile;
+      if (typeof data39 === 'string') {
+        if (!pattern0.test(data39)) {
+          const err94 = {
+            instancePath: instancePath + '/logfile',
+            schemaPath: '#/properties/logfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err94];
+          } else {
+            vErrors.push(err94);
+          }
+          errors++;
+        }
+      } else {
         const err95 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/type',
+          instancePath: instancePath + '/logfile',
+          schemaPath: '#/properties/logfile/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1589,12 +1579,15 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (!(data40 === 'text' || data40 === 'json')) {
+    }
+    if (data.log_level !== undefined) {
+      let data40 = data.log_level;
+      if (typeof data40 !== 'string') {
         const err96 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_format.enum },
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/type',
+          keyword: 'type',
+          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err96];
@@ -1603,14 +1596,22 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.access_log !== undefined) {
-      if (typeof data.access_log !== 'boolean') {
+      if (
+        !(
+          data40 === 'fatal' ||
+          data40 === 'error' ||
+          data40 === 'warn' ||
+          data40 === 'info' ||
+          data40 === 'debug' ||
+          data40 === 'trace' ||
+          data40 === 'silent'
+        )
+      ) {
         const err97 = {
-          instancePath: instancePath + '/access_log',
-          schemaPath: '#/properties/access_log/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_level.enum },
         };
         if (vErrors === null) {
           vErrors = [err97];
@@ -1620,29 +1621,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.pidfile !== undefined) {
-      let data42 = data.pidfile;
-      if (typeof data42 === 'string') {
-        if (!pattern0.test(data42)) {
-          const err98 = {
-            instancePath: instancePath + '/pidfile',
-            schemaPath: '#/properties/pidfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err98];
-          } else {
-            vErrors.push(err98);
-          }
-          errors++;
-        }
-      } else {
-        const err99 = {
-          instancePath: instancePath + '/pidfile',
-          schemaPath: '#/properties/pidfile/type',
+    if (data.log_format !== undefined) {
+      let data41 = data.log_format;
+      if (typeof data41 !== 'string') {
+        const err98 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/type',
           keyword: 'type',
           params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err98];
+        } else {
+          vErrors.push(err98);
+        }
+        errors++;
+      }
+      if (!(data41 === 'text' || data41 === 'json')) {
+        const err99 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_format.enum },
         };
         if (vErrors === null) {
           vErrors = [err99];
@@ -1652,109 +1652,109 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.control_socket !== undefined) {
-      let data43 = data.control_socket;
+    if (data.access_log !== undefined) {
+      if (typeof data.access_log !== 'boolean') {
+        const err100 = {
+          instancePath: instancePath + '/access_log',
+          schemaPath: '#/properties/access_log/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err100];
+        } else {
+          vErrors.push(err100);
+        }
+        errors++;
+      }
+    }
+    if (data.pidfile !== undefined) {
+      let data43 = data.pidfile;
       if (typeof data43 === 'string') {
         if (!pattern0.test(data43)) {
-          const err100 = {
+          const err101 = {
+            instancePath: instancePath + '/pidfile',
+            schemaPath: '#/properties/pidfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err101];
+          } else {
+            vErrors.push(err101);
+          }
+          errors++;
+        }
+      } else {
+        const err102 = {
+          instancePath: instancePath + '/pidfile',
+          schemaPath: '#/properties/pidfile/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err102];
+        } else {
+          vErrors.push(err102);
+        }
+        errors++;
+      }
+    }
+    if (data.control_socket !== undefined) {
+      let data44 = data.control_socket;
+      if (typeof data44 === 'string') {
+        if (!pattern0.test(data44)) {
+          const err103 = {
             instancePath: instancePath + '/control_socket',
             schemaPath: '#/properties/control_socket/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
-            vErrors = [err100];
+            vErrors = [err103];
           } else {
-            vErrors.push(err100);
+            vErrors.push(err103);
           }
           errors++;
         }
       } else {
-        const err101 = {
+        const err104 = {
           instancePath: instancePath + '/control_socket',
           schemaPath: '#/properties/control_socket/type',
           keyword: 'type',
           params: { type: 'string' },
         };
         if (vErrors === null) {
-          vErrors = [err101];
+          vErrors = [err104];
         } else {
-          vErrors.push(err101);
+          vErrors.push(err104);
         }
         errors++;
       }
     }
     if (data.user !== undefined) {
-      let data44 = data.user;
-      if (typeof data44 === 'string') {
-        if (!pattern0.test(data44)) {
-          const err102 = {
+      let data45 = data.user;
+      if (typeof data45 === 'string') {
+        if (!pattern0.test(data45)) {
+          const err105 = {
             instancePath: instancePath + '/user',
             schemaPath: '#/properties/user/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
-            vErrors = [err102];
+            vErrors = [err105];
           } else {
-            vErrors.push(err102);
+            vErrors.push(err105);
           }
           errors++;
         }
       } else {
-        const err103 = {
+        const err106 = {
           instancePath: instancePath + '/user',
           schemaPath: '#/properties/user/type',
           keyword: 'type',
           params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err103];
-        } else {
-          vErrors.push(err103);
-        }
-        errors++;
-      }
-    }
-    if (data.group !== undefined) {
-      let data45 = data.group;
-      if (typeof data45 === 'string') {
-        if (!pattern0.test(data45)) {
-          const err104 = {
-            instancePath: instancePath + '/group',
-            schemaPath: '#/properties/group/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err104];
-          } else {
-            vErrors.push(err104);
-          }
-          errors++;
-        }
-      } else {
-        const err105 = {
-          instancePath: instancePath + '/group',
-          schemaPath: '#/properties/group/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err105];
-        } else {
-          vErrors.push(err105);
-        }
-        errors++;
-      }
-    }
-    if (data.stop_after_init !== undefined) {
-      if (typeof data.stop_after_init !== 'boolean') {
-        const err106 = {
-          instancePath: instancePath + '/stop_after_init',
-          schemaPath: '#/properties/stop_after_init/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
         };
         if (vErrors === null) {
           vErrors = [err106];
@@ -1764,13 +1764,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.test_file !== undefined) {
-      let data47 = data.test_file;
-      if (typeof data47 === 'string') {
-        if (!pattern0.test(data47)) {
+    if (data.group !== undefined) {
+      let data46 = data.group;
+      if (typeof data46 === 'string') {
+        if (!pattern0.test(data46)) {
           const err107 = {
-            instancePath: instancePath + '/test_file',
-            schemaPath: '#/properties/test_file/pattern',
+            instancePath: instancePath + '/group',
+            schemaPath: '#/properties/group/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
@@ -1783,8 +1783,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err108 = {
-          instancePath: instancePath + '/test_file',
-          schemaPath: '#/properties/test_file/type',
+          instancePath: instancePath + '/group',
+          schemaPath: '#/properties/group/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1796,12 +1796,60 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
+    if (data.stop_after_init !== undefined) {
+      if (typeof data.stop_after_init !== 'boolean') {
+        const err109 = {
+          instancePath: instancePath + '/stop_after_init',
+          schemaPath: '#/properties/stop_after_init/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err109];
+        } else {
+          vErrors.push(err109);
+        }
+        errors++;
+      }
+    }
+    if (data.test_file !== undefined) {
+      let data48 = data.test_file;
+      if (typeof data48 === 'string') {
+        if (!pattern0.test(data48)) {
+          const err110 = {
+            instancePath: instancePath + '/test_file',
+            schemaPath: '#/properties/test_file/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err110];
+          } else {
+            vErrors.push(err110);
+          }
+          errors++;
+        }
+      } else {
+        const err111 = {
+          instancePath: instancePath + '/test_file',
+          schemaPath: '#/properties/test_file/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err111];
+        } else {
+          vErrors.push(err111);
+        }
+        errors++;
+      }
+    }
   } else {
-    const err109 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
+    const err112 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
     if (vErrors === null) {
-      vErrors = [err109];
+      vErrors = [err112];
     } else {
-      vErrors.push(err109);
+      vErrors.push(err112);
     }
     errors++;
   }

@@ -33,3 +33,8 @@ t.test('mode: permissions in octal', async (t) => {
   for (const mode of ['', '66', '0668', '1777', '00660', 'rw-rw----', '0o660', '-660'])
     t.notOk(formats.mode(mode), mode);
 });
+
+t.test('canary: none, or a share and a time', async (t) => {
+  for (const canary of ['', '10%,30s', '1%,1', '50%,500ms']) t.ok(formats.canary(canary), canary);
+  for (const canary of [' ', '10%', '10,30s', '60%,30s', '10%,0']) t.notOk(formats.canary(canary), canary);
+});

@@ -46,6 +46,7 @@ t.test('the defaults are those of the manual', async (t) => {
     max_queue: 0,
     max_queue_age: 0,
     reload_strategy: 'surge',
+    canary: '',
     poison_threshold: 3,
     crash_loop_limit: 10,
     exit_on_crash_loop: false,
