@@ -12,6 +12,8 @@ export interface Config {
   readonly http_interface: string;
   readonly http_port: number;
   readonly http_enable: boolean;
+  /** 0 = none. */
+  readonly evented_port: number;
   /** Absolute path, or '' for none. */
   readonly http_socket: string;
   /** Octal text. */

@@ -154,6 +154,18 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     elsewhere: ['port', 'listen', 'bind', 'b'],
     unusedWhen: (config) => (config.http_interface === NO_INTERFACE ? 'http_interface is none' : undefined),
   },
+  evented_port: {
+    type: 'integer',
+    group: 'HTTP',
+    default: 0,
+    min: 0,
+    max: 65_535,
+    doc: 'Port of an evented worker beside the others, for websockets, event streams and long polling; 0 = none',
+    reloadable: 'restart',
+    placeholder: 'PORT',
+    aliases: ['gevent_port', 'longpolling_port'],
+    unusedWhen: (config) => (config.http_enable ? undefined : 'http_enable is false'),
+  },
   http_socket: {
     type: 'path',
     group: 'HTTP',

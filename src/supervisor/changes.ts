@@ -177,13 +177,13 @@ export class Changes {
     old.limit = Infinity;
     if (this.#supervisor.state !== 'serving') return STOPPING;
     this.#supervisor.tellChange('is over');
-    if (error && wasTried) await closed(next.workers);
+    if (error && wasTried) await closed(next.handles);
     if (error) return this.#failed(what, error);
     this.#before = old.loaded;
     this.#supervisor.promote(next);
     next.options.setLogLevel?.(next.config.log_level);
     // Who asks after that, on a connection of his own, is answered by the new one.
-    await closed(old.workers);
+    await closed(old.handles);
     const form = next.workers.ready[0]?.form ?? 'no app';
     const text = `${sentence(what)}: generation ${next.generation} serves, ${next.describe()}, ${form}`;
     this.#log.info({ generation: next.generation }, text);

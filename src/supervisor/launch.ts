@@ -18,15 +18,19 @@ export interface Premises {
 }
 
 type Employer = Pick<CommonServer, 'loaded' | 'generation' | 'folder'>;
-type Post = Pick<WorkerBoot, 'role' | 'worker' | 'threads'>;
+interface Post extends Pick<WorkerBoot, 'role' | 'worker' | 'threads'> {
+  /** Default `worker`. */
+  readonly title?: string;
+}
 
-export function launchWorker(employer: Employer, post: Post, premises: Premises): WorkerHandle {
+export function launchWorker(employer: Employer, { title, ...post }: Post, premises: Premises): WorkerHandle {
   const { loaded, generation, folder } = employer;
   const { listeners, deaths, account, clock } = premises;
   const recorder = deaths.openRecorder();
-  const { fds, ...told } = inherit(listeners.all, post.threads, recorder);
-  const whom = { ...post, generation, address: listeners.address, ...told };
-  const handle = new WorkerHandle(spawnWorker({ fds, account, folder }), bootMessage(whom, loaded), clock);
+  const own = title === undefined ? listeners.of(post.role) : listeners.aside;
+  const { fds, ...told } = inherit(own, post.threads, recorder);
+  const whom = { ...post, generation, address: own[0]?.address ?? null, ...told };
+  const handle = new WorkerHandle(spawnWorker({ fds, account, folder }), bootMessage(whom, loaded), clock, title);
   deaths.assign(handle, recorder);
   return handle;
 }

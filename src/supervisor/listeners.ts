@@ -7,7 +7,7 @@ import { explicit } from '../config/load.ts';
 import { NO_INTERFACE } from '../config/settings.ts';
 import { TricornError } from '../errors.ts';
 import type { Logger } from '../log/supervisor-log.ts';
-import type { ListenAddress } from '../protocol.ts';
+import type { Role } from '../protocol.ts';
 import { adopt, takePassed, type Passed } from './activation.ts';
 import type { HandedSocket } from './handover.ts';
 import { bindListener, describeListener, localUrl, type Listener, type TcpListener } from './listener.ts';
@@ -16,6 +16,12 @@ import type { UnixSocketOptions } from './unix-socket.ts';
 
 /** What descriptors that were passed take the place of. */
 const REPLACED = ['http_interface', 'http_port', 'http_socket', 'http_socket_mode'] as const;
+
+/** What one of evented_port was opened for begins so. */
+const ASIDE = 'evented ';
+/** A socket that is passed under this name takes its place. */
+const NAME_ASIDE = 'evented';
+const LOOPBACK = '127.0.0.1';
 
 export interface ListenersOptions {
   readonly loaded: LoadedConfig;
@@ -53,31 +59,41 @@ export class Listeners {
     if (!bind || !this.#loaded.config.http_enable) return predecessor?.leaveRest();
     if (passed.length > 0) this.#adopt(passed);
     for (const { listener, asked } of predecessor?.takePassed() ?? []) this.#add(listener, asked);
-    if (this.#open.length > 0) this.#warnOfReplaced();
+    if (this.of('http').length > 0) this.#warnOfReplaced();
     else await this.#bind({ owner, predecessor });
+    if (this.aside.length === 0) await this.#bindAside(predecessor);
     predecessor?.leaveRest();
-    if (this.#open.length === 0) throw new TricornError('TRC_NO_LISTENER');
+    if (this.of('http').length === 0) throw new TricornError('TRC_NO_LISTENER');
   }
 
-  /** TCP first. */
+  /** TCP first, and that of evented_port last. */
   get all(): readonly Listener[] {
-    return this.#open.toSorted((a, b) => Number(!isTcp(a)) - Number(!isTcp(b)));
+    const rank = (listener: Listener): number => (this.#isAside(listener) ? 2 : Number(!isTcp(listener)));
+    return this.#open.toSorted((a, b) => rank(a) - rank(b));
   }
 
-  /** What the app is told about where it is served. */
-  get address(): ListenAddress | null {
-    return this.all[0]?.address ?? null;
+  /** Those of evented_port. */
+  get aside(): readonly Listener[] {
+    return this.all.filter((listener) => this.#isAside(listener));
+  }
+
+  /** What the workers of a mode accept on: the one worker of the evented mode on all of them. */
+  of(role: Role): readonly Listener[] {
+    return role === 'evented' ? this.all : this.all.filter((listener) => !this.#isAside(listener));
   }
 
   /** The URL to try from this machine; undefined where there is no TCP. */
   get url(): string | undefined {
-    const tcp = this.#open.find(isTcp);
+    const tcp = this.of('http').find(isTcp);
     return tcp && localUrl(tcp.address);
   }
 
   /** For the log: ` on …`, or nothing where nothing is open. */
   describe(): string {
-    return this.#open.length === 0 ? '' : ` on ${this.all.map(describeListener).join(' and ')}`;
+    const shown = this.all.map(
+      (listener) => describeListener(listener) + (this.#isAside(listener) ? ' (evented)' : ''),
+    );
+    return shown.length === 0 ? '' : ` on ${shown.join(' and ')}`;
   }
 
   /** A unix socket whose file is another's by now: two that start at once cannot see each other when they bind. */
@@ -126,6 +142,14 @@ export class Listeners {
     this.#add(await this.#openUnix({ path, mode, owner }, predecessor?.take(asked)), asked);
   }
 
+  async #bindAside(predecessor: OpenOptions['predecessor']): Promise<void> {
+    const { http_interface, evented_port: port } = this.#loaded.config;
+    if (port === 0) return;
+    const host = http_interface === NO_INTERFACE ? LOOPBACK : http_interface;
+    const asked = `${ASIDE}tcp ${host}:${port}`;
+    this.#add(predecessor?.take(asked)?.listener ?? (await bindListener(host, port)), asked);
+  }
+
   /** Its module is loaded only when asked for: the supervisor's memory is a budget. */
   async #openUnix(options: UnixSocketOptions, taken: Taken | undefined): Promise<Listener> {
     const { bindUnixSocket, refit } = await import('./unix-socket.ts');
@@ -138,6 +162,11 @@ export class Listeners {
   #add(listener: Listener, asked: string): void {
     this.#open.push(listener);
     this.#asked.set(listener, asked);
+  }
+
+  #isAside(listener: Listener): boolean {
+    const asked = this.#askedOf(listener);
+    return asked.startsWith(ASIDE) || asked === `passed ${NAME_ASIDE}`;
   }
 
   #askedOf(listener: Listener): string {

@@ -121,7 +121,7 @@ export class Supervisor {
 
   /** Of all generations. */
   get handles(): WorkerHandle[] {
-    return [...this.#generations].flatMap(({ workers }) => [...workers]);
+    return [...this.#generations].flatMap(({ handles }) => handles);
   }
 
   nextGeneration(): number {
@@ -196,7 +196,7 @@ export class Supervisor {
       return this.#refuse(error);
     } finally {
       this.#ticker.stop();
-      for (const { workers } of this.#generations) workers.stop();
+      for (const server of this.#generations) server.close();
       this.#changes.kill();
       this.#pidfile.remove();
       this.listeners.close();
@@ -378,7 +378,7 @@ export class Supervisor {
 
   #force(signal: NodeJS.Signals): void {
     this.#log.warn('Forced shutdown.');
-    for (const { workers } of this.#generations) workers.killAll();
+    for (const server of this.#generations) server.kill();
     this.#hooks.length = 0;
     this.#finished.resolve(128 + constants.signals[signal]);
   }
@@ -388,7 +388,7 @@ export class Supervisor {
     for (const server of this.#generations) {
       if (!server.isOver) continue;
       this.#generations.delete(server);
-      server.workers.stop();
+      server.close();
       if (server !== this.#current) this.#log.info(`Generation ${server.generation} has ended`);
     }
   }

@@ -70,6 +70,7 @@ export class WorkerHandle extends EventEmitter<Events> {
   form = '';
   /** The log says already why it ends, or is about to. */
   explained = false;
+  readonly #title: string;
   readonly #worker: Worker;
   readonly #clock: () => number;
   #stacks: PromiseWithResolvers<readonly LoopStack[]> | undefined;
@@ -79,8 +80,10 @@ export class WorkerHandle extends EventEmitter<Events> {
   #state: MemberState = 'starting';
   #hasLoops = true;
 
-  constructor(worker: Worker, boot: WorkerBoot, clock: () => number) {
+  /** @param title what it is called in the log, before its number */
+  constructor(worker: Worker, boot: WorkerBoot, clock: () => number, title = 'worker') {
     super();
+    this.#title = title;
     this.number = boot.worker;
     this.generation = boot.generation;
     this.role = boot.role;
@@ -99,7 +102,7 @@ export class WorkerHandle extends EventEmitter<Events> {
   }
 
   get name(): string {
-    return `worker ${this.number} (pid ${this.pid})`;
+    return `${this.#title} ${this.number} (pid ${this.pid})`;
   }
 
   /** Whether requests are answered by it; false also where none of its threads is ready. */

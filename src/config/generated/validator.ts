@@ -13,6 +13,7 @@ const schema11 = {
     http_enable: { type: 'boolean' },
     http_interface: { type: 'string', pattern: '^[^\\u0000]*$', format: 'host' },
     http_port: { type: 'integer', minimum: 0, maximum: 65535 },
+    evented_port: { type: 'integer', minimum: 0, maximum: 65535 },
     http_socket: { type: 'string', pattern: '^[^\\u0000]*$' },
     http_socket_mode: { type: 'string', pattern: '^[^\\u0000]*$', format: 'mode' },
     backlog: { type: 'integer', minimum: 1, maximum: 65535 },
@@ -334,47 +335,43 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       }
     }
-    if (data.http_socket !== undefined) {
-      let data7 = data.http_socket;
-      if (typeof data7 === 'string') {
-        if (!pattern0.test(data7)) {
-          const err17 = {
-            instancePath: instancePath + '/http_socket',
-            schemaPath: '#/properties/http_socket/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err17];
-          } else {
-            vErrors.push(err17);
-          }
-          errors++;
-        }
-      } else {
-        const err18 = {
-          instancePath: instancePath + '/http_socket',
-          schemaPath: '#/properties/http_socket/type',
+    if (data.evented_port !== undefined) {
+      let data7 = data.evented_port;
+      if (!(typeof data7 == 'number' && !(data7 % 1) && !isNaN(data7) && isFinite(data7))) {
+        const err17 = {
+          instancePath: instancePath + '/evented_port',
+          schemaPath: '#/properties/evented_port/type',
           keyword: 'type',
-          params: { type: 'string' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err18];
+          vErrors = [err17];
         } else {
-          vErrors.push(err18);
+          vErrors.push(err17);
         }
         errors++;
       }
-    }
-    if (data.http_socket_mode !== undefined) {
-      let data8 = data.http_socket_mode;
-      if (typeof data8 === 'string') {
-        if (!pattern0.test(data8)) {
+      if (typeof data7 == 'number' && isFinite(data7)) {
+        if (data7 > 65535 || isNaN(data7)) {
+          const err18 = {
+            instancePath: instancePath + '/evented_port',
+            schemaPath: '#/properties/evented_port/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 65535 },
+          };
+          if (vErrors === null) {
+            vErrors = [err18];
+          } else {
+            vErrors.push(err18);
+          }
+          errors++;
+        }
+        if (data7 < 0 || isNaN(data7)) {
           const err19 = {
-            instancePath: instancePath + '/http_socket_mode',
-            schemaPath: '#/properties/http_socket_mode/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
+            instancePath: instancePath + '/evented_port',
+            schemaPath: '#/properties/evented_port/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err19];
@@ -383,12 +380,17 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (!formats2(data8)) {
+      }
+    }
+    if (data.http_socket !== undefined) {
+      let data8 = data.http_socket;
+      if (typeof data8 === 'string') {
+        if (!pattern0.test(data8)) {
           const err20 = {
-            instancePath: instancePath + '/http_socket_mode',
-            schemaPath: '#/properties/http_socket_mode/format',
-            keyword: 'format',
-            params: { format: 'mode' },
+            instancePath: instancePath + '/http_socket',
+            schemaPath: '#/properties/http_socket/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
             vErrors = [err20];
@@ -399,8 +401,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err21 = {
-          instancePath: instancePath + '/http_socket_mode',
-          schemaPath: '#/properties/http_socket_mode/type',
+          instancePath: instancePath + '/http_socket',
+          schemaPath: '#/properties/http_socket/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -412,29 +414,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.backlog !== undefined) {
-      let data9 = data.backlog;
-      if (!(typeof data9 == 'number' && !(data9 % 1) && !isNaN(data9) && isFinite(data9))) {
-        const err22 = {
-          instancePath: instancePath + '/backlog',
-          schemaPath: '#/properties/backlog/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err22];
-        } else {
-          vErrors.push(err22);
+    if (data.http_socket_mode !== undefined) {
+      let data9 = data.http_socket_mode;
+      if (typeof data9 === 'string') {
+        if (!pattern0.test(data9)) {
+          const err22 = {
+            instancePath: instancePath + '/http_socket_mode',
+            schemaPath: '#/properties/http_socket_mode/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err22];
+          } else {
+            vErrors.push(err22);
+          }
+          errors++;
         }
-        errors++;
-      }
-      if (typeof data9 == 'number' && isFinite(data9)) {
-        if (data9 > 65535 || isNaN(data9)) {
+        if (!formats2(data9)) {
           const err23 = {
-            instancePath: instancePath + '/backlog',
-            schemaPath: '#/properties/backlog/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 65535 },
+            instancePath: instancePath + '/http_socket_mode',
+            schemaPath: '#/properties/http_socket_mode/format',
+            keyword: 'format',
+            params: { format: 'mode' },
           };
           if (vErrors === null) {
             vErrors = [err23];
@@ -443,45 +445,44 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data9 < 1 || isNaN(data9)) {
-          const err24 = {
-            instancePath: instancePath + '/backlog',
-            schemaPath: '#/properties/backlog/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 1 },
-          };
-          if (vErrors === null) {
-            vErrors = [err24];
-          } else {
-            vErrors.push(err24);
-          }
-          errors++;
+      } else {
+        const err24 = {
+          instancePath: instancePath + '/http_socket_mode',
+          schemaPath: '#/properties/http_socket_mode/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err24];
+        } else {
+          vErrors.push(err24);
         }
+        errors++;
       }
     }
-    if (data.graceful_timeout !== undefined) {
-      let data10 = data.graceful_timeout;
-      if (typeof data10 == 'number' && isFinite(data10)) {
-        if (data10 > 86400 || isNaN(data10)) {
-          const err25 = {
-            instancePath: instancePath + '/graceful_timeout',
-            schemaPath: '#/properties/graceful_timeout/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
-          };
-          if (vErrors === null) {
-            vErrors = [err25];
-          } else {
-            vErrors.push(err25);
-          }
-          errors++;
+    if (data.backlog !== undefined) {
+      let data10 = data.backlog;
+      if (!(typeof data10 == 'number' && !(data10 % 1) && !isNaN(data10) && isFinite(data10))) {
+        const err25 = {
+          instancePath: instancePath + '/backlog',
+          schemaPath: '#/properties/backlog/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err25];
+        } else {
+          vErrors.push(err25);
         }
-        if (data10 < 0 || isNaN(data10)) {
+        errors++;
+      }
+      if (typeof data10 == 'number' && isFinite(data10)) {
+        if (data10 > 65535 || isNaN(data10)) {
           const err26 = {
-            instancePath: instancePath + '/graceful_timeout',
-            schemaPath: '#/properties/graceful_timeout/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/backlog',
+            schemaPath: '#/properties/backlog/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 65535 },
           };
           if (vErrors === null) {
             vErrors = [err26];
@@ -490,28 +491,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
-        const err27 = {
-          instancePath: instancePath + '/graceful_timeout',
-          schemaPath: '#/properties/graceful_timeout/type',
-          keyword: 'type',
-          params: { type: 'number' },
-        };
-        if (vErrors === null) {
-          vErrors = [err27];
-        } else {
-          vErrors.push(err27);
+        if (data10 < 1 || isNaN(data10)) {
+          const err27 = {
+            instancePath: instancePath + '/backlog',
+            schemaPath: '#/properties/backlog/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 1 },
+          };
+          if (vErrors === null) {
+            vErrors = [err27];
+          } else {
+            vErrors.push(err27);
+          }
+          errors++;
         }
-        errors++;
       }
     }
-    if (data.drain_delay !== undefined) {
-      let data11 = data.drain_delay;
+    if (data.graceful_timeout !== undefined) {
+      let data11 = data.graceful_timeout;
       if (typeof data11 == 'number' && isFinite(data11)) {
         if (data11 > 86400 || isNaN(data11)) {
           const err28 = {
-            instancePath: instancePath + '/drain_delay',
-            schemaPath: '#/properties/drain_delay/maximum',
+            instancePath: instancePath + '/graceful_timeout',
+            schemaPath: '#/properties/graceful_timeout/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -524,8 +526,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         if (data11 < 0 || isNaN(data11)) {
           const err29 = {
-            instancePath: instancePath + '/drain_delay',
-            schemaPath: '#/properties/drain_delay/minimum',
+            instancePath: instancePath + '/graceful_timeout',
+            schemaPath: '#/properties/graceful_timeout/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -538,8 +540,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err30 = {
-          instancePath: instancePath + '/drain_delay',
-          schemaPath: '#/properties/drain_delay/type',
+          instancePath: instancePath + '/graceful_timeout',
+          schemaPath: '#/properties/graceful_timeout/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -551,13 +553,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.ws_drain_spread !== undefined) {
-      let data12 = data.ws_drain_spread;
+    if (data.drain_delay !== undefined) {
+      let data12 = data.drain_delay;
       if (typeof data12 == 'number' && isFinite(data12)) {
         if (data12 > 86400 || isNaN(data12)) {
           const err31 = {
-            instancePath: instancePath + '/ws_drain_spread',
-            schemaPath: '#/properties/ws_drain_spread/maximum',
+            instancePath: instancePath + '/drain_delay',
+            schemaPath: '#/properties/drain_delay/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -570,8 +572,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         if (data12 < 0 || isNaN(data12)) {
           const err32 = {
-            instancePath: instancePath + '/ws_drain_spread',
-            schemaPath: '#/properties/ws_drain_spread/minimum',
+            instancePath: instancePath + '/drain_delay',
+            schemaPath: '#/properties/drain_delay/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -584,8 +586,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err33 = {
-          instancePath: instancePath + '/ws_drain_spread',
-          schemaPath: '#/properties/ws_drain_spread/type',
+          instancePath: instancePath + '/drain_delay',
+          schemaPath: '#/properties/drain_delay/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -597,13 +599,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.boot_timeout !== undefined) {
-      let data13 = data.boot_timeout;
+    if (data.ws_drain_spread !== undefined) {
+      let data13 = data.ws_drain_spread;
       if (typeof data13 == 'number' && isFinite(data13)) {
         if (data13 > 86400 || isNaN(data13)) {
           const err34 = {
-            instancePath: instancePath + '/boot_timeout',
-            schemaPath: '#/properties/boot_timeout/maximum',
+            instancePath: instancePath + '/ws_drain_spread',
+            schemaPath: '#/properties/ws_drain_spread/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -614,12 +616,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data13 < 0.01 || isNaN(data13)) {
+        if (data13 < 0 || isNaN(data13)) {
           const err35 = {
-            instancePath: instancePath + '/boot_timeout',
-            schemaPath: '#/properties/boot_timeout/minimum',
+            instancePath: instancePath + '/ws_drain_spread',
+            schemaPath: '#/properties/ws_drain_spread/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0.01 },
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err35];
@@ -630,8 +632,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err36 = {
-          instancePath: instancePath + '/boot_timeout',
-          schemaPath: '#/properties/boot_timeout/type',
+          instancePath: instancePath + '/ws_drain_spread',
+          schemaPath: '#/properties/ws_drain_spread/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -643,13 +645,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.keep_alive_timeout !== undefined) {
-      let data14 = data.keep_alive_timeout;
+    if (data.boot_timeout !== undefined) {
+      let data14 = data.boot_timeout;
       if (typeof data14 == 'number' && isFinite(data14)) {
         if (data14 > 86400 || isNaN(data14)) {
           const err37 = {
-            instancePath: instancePath + '/keep_alive_timeout',
-            schemaPath: '#/properties/keep_alive_timeout/maximum',
+            instancePath: instancePath + '/boot_timeout',
+            schemaPath: '#/properties/boot_timeout/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -662,8 +664,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         if (data14 < 0.01 || isNaN(data14)) {
           const err38 = {
-            instancePath: instancePath + '/keep_alive_timeout',
-            schemaPath: '#/properties/keep_alive_timeout/minimum',
+            instancePath: instancePath + '/boot_timeout',
+            schemaPath: '#/properties/boot_timeout/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0.01 },
           };
@@ -676,8 +678,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err39 = {
-          instancePath: instancePath + '/keep_alive_timeout',
-          schemaPath: '#/properties/keep_alive_timeout/type',
+          instancePath: instancePath + '/boot_timeout',
+          schemaPath: '#/properties/boot_timeout/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -689,13 +691,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.headers_timeout !== undefined) {
-      let data15 = data.headers_timeout;
+    if (data.keep_alive_timeout !== undefined) {
+      let data15 = data.keep_alive_timeout;
       if (typeof data15 == 'number' && isFinite(data15)) {
         if (data15 > 86400 || isNaN(data15)) {
           const err40 = {
-            instancePath: instancePath + '/headers_timeout',
-            schemaPath: '#/properties/headers_timeout/maximum',
+            instancePath: instancePath + '/keep_alive_timeout',
+            schemaPath: '#/properties/keep_alive_timeout/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -706,12 +708,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data15 < 0 || isNaN(data15)) {
+        if (data15 < 0.01 || isNaN(data15)) {
           const err41 = {
-            instancePath: instancePath + '/headers_timeout',
-            schemaPath: '#/properties/headers_timeout/minimum',
+            instancePath: instancePath + '/keep_alive_timeout',
+            schemaPath: '#/properties/keep_alive_timeout/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            params: { comparison: '>=', limit: 0.01 },
           };
           if (vErrors === null) {
             vErrors = [err41];
@@ -722,8 +724,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err42 = {
-          instancePath: instancePath + '/headers_timeout',
-          schemaPath: '#/properties/headers_timeout/type',
+          instancePath: instancePath + '/keep_alive_timeout',
+          schemaPath: '#/properties/keep_alive_timeout/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -735,13 +737,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.request_timeout !== undefined) {
-      let data16 = data.request_timeout;
+    if (data.headers_timeout !== undefined) {
+      let data16 = data.headers_timeout;
       if (typeof data16 == 'number' && isFinite(data16)) {
         if (data16 > 86400 || isNaN(data16)) {
           const err43 = {
-            instancePath: instancePath + '/request_timeout',
-            schemaPath: '#/properties/request_timeout/maximum',
+            instancePath: instancePath + '/headers_timeout',
+            schemaPath: '#/properties/headers_timeout/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -754,8 +756,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         if (data16 < 0 || isNaN(data16)) {
           const err44 = {
-            instancePath: instancePath + '/request_timeout',
-            schemaPath: '#/properties/request_timeout/minimum',
+            instancePath: instancePath + '/headers_timeout',
+            schemaPath: '#/properties/headers_timeout/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -768,8 +770,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err45 = {
-          instancePath: instancePath + '/request_timeout',
-          schemaPath: '#/properties/request_timeout/type',
+          instancePath: instancePath + '/headers_timeout',
+          schemaPath: '#/properties/headers_timeout/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -781,27 +783,27 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.body_limit !== undefined) {
-      let data17 = data.body_limit;
-      if (!(typeof data17 == 'number' && !(data17 % 1) && !isNaN(data17) && isFinite(data17))) {
-        const err46 = {
-          instancePath: instancePath + '/body_limit',
-          schemaPath: '#/properties/body_limit/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err46];
-        } else {
-          vErrors.push(err46);
-        }
-        errors++;
-      }
+    if (data.request_timeout !== undefined) {
+      let data17 = data.request_timeout;
       if (typeof data17 == 'number' && isFinite(data17)) {
+        if (data17 > 86400 || isNaN(data17)) {
+          const err46 = {
+            instancePath: instancePath + '/request_timeout',
+            schemaPath: '#/properties/request_timeout/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err46];
+          } else {
+            vErrors.push(err46);
+          }
+          errors++;
+        }
         if (data17 < 0 || isNaN(data17)) {
           const err47 = {
-            instancePath: instancePath + '/body_limit',
-            schemaPath: '#/properties/body_limit/minimum',
+            instancePath: instancePath + '/request_timeout',
+            schemaPath: '#/properties/request_timeout/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -812,16 +814,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.limit_request !== undefined) {
-      let data18 = data.limit_request;
-      if (!(typeof data18 == 'number' && !(data18 % 1) && !isNaN(data18) && isFinite(data18))) {
+      } else {
         const err48 = {
-          instancePath: instancePath + '/limit_request',
-          schemaPath: '#/properties/limit_request/type',
+          instancePath: instancePath + '/request_timeout',
+          schemaPath: '#/properties/request_timeout/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err48];
@@ -830,58 +828,61 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+    }
+    if (data.body_limit !== undefined) {
+      let data18 = data.body_limit;
+      if (!(typeof data18 == 'number' && !(data18 % 1) && !isNaN(data18) && isFinite(data18))) {
+        const err49 = {
+          instancePath: instancePath + '/body_limit',
+          schemaPath: '#/properties/body_limit/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err49];
+        } else {
+          vErrors.push(err49);
+        }
+        errors++;
+      }
       if (typeof data18 == 'number' && isFinite(data18)) {
         if (data18 < 0 || isNaN(data18)) {
-          const err49 = {
-            instancePath: instancePath + '/limit_request',
-            schemaPath: '#/properties/limit_request/minimum',
+          const err50 = {
+            instancePath: instancePath + '/body_limit',
+            schemaPath: '#/properties/body_limit/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err49];
+            vErrors = [err50];
           } else {
-            vErrors.push(err49);
+            vErrors.push(err50);
           }
           errors++;
         }
       }
     }
-    if (data.limit_request_jitter !== undefined) {
-      let data19 = data.limit_request_jitter;
+    if (data.limit_request !== undefined) {
+      let data19 = data.limit_request;
       if (!(typeof data19 == 'number' && !(data19 % 1) && !isNaN(data19) && isFinite(data19))) {
-        const err50 = {
-          instancePath: instancePath + '/limit_request_jitter',
-          schemaPath: '#/properties/limit_request_jitter/type',
+        const err51 = {
+          instancePath: instancePath + '/limit_request',
+          schemaPath: '#/properties/limit_request/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err50];
+          vErrors = [err51];
         } else {
-          vErrors.push(err50);
+          vErrors.push(err51);
         }
         errors++;
       }
       if (typeof data19 == 'number' && isFinite(data19)) {
-        if (data19 > 1000 || isNaN(data19)) {
-          const err51 = {
-            instancePath: instancePath + '/limit_request_jitter',
-            schemaPath: '#/properties/limit_request_jitter/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 1000 },
-          };
-          if (vErrors === null) {
-            vErrors = [err51];
-          } else {
-            vErrors.push(err51);
-          }
-          errors++;
-        }
         if (data19 < 0 || isNaN(data19)) {
           const err52 = {
-            instancePath: instancePath + '/limit_request_jitter',
-            schemaPath: '#/properties/limit_request_jitter/minimum',
+            instancePath: instancePath + '/limit_request',
+            schemaPath: '#/properties/limit_request/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -894,12 +895,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       }
     }
-    if (data.limit_memory_soft !== undefined) {
-      let data20 = data.limit_memory_soft;
+    if (data.limit_request_jitter !== undefined) {
+      let data20 = data.limit_request_jitter;
       if (!(typeof data20 == 'number' && !(data20 % 1) && !isNaN(data20) && isFinite(data20))) {
         const err53 = {
-          instancePath: instancePath + '/limit_memory_soft',
-          schemaPath: '#/properties/limit_memory_soft/type',
+          instancePath: instancePath + '/limit_request_jitter',
+          schemaPath: '#/properties/limit_request_jitter/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
@@ -911,12 +912,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
       if (typeof data20 == 'number' && isFinite(data20)) {
-        if (data20 < 0 || isNaN(data20)) {
+        if (data20 > 1000 || isNaN(data20)) {
           const err54 = {
-            instancePath: instancePath + '/limit_memory_soft',
-            schemaPath: '#/properties/limit_memory_soft/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/limit_request_jitter',
+            schemaPath: '#/properties/limit_request_jitter/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 1000 },
           };
           if (vErrors === null) {
             vErrors = [err54];
@@ -925,114 +926,109 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
+        if (data20 < 0 || isNaN(data20)) {
+          const err55 = {
+            instancePath: instancePath + '/limit_request_jitter',
+            schemaPath: '#/properties/limit_request_jitter/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err55];
+          } else {
+            vErrors.push(err55);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.limit_memory_soft !== undefined) {
+      let data21 = data.limit_memory_soft;
+      if (!(typeof data21 == 'number' && !(data21 % 1) && !isNaN(data21) && isFinite(data21))) {
+        const err56 = {
+          instancePath: instancePath + '/limit_memory_soft',
+          schemaPath: '#/properties/limit_memory_soft/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err56];
+        } else {
+          vErrors.push(err56);
+        }
+        errors++;
+      }
+      if (typeof data21 == 'number' && isFinite(data21)) {
+        if (data21 < 0 || isNaN(data21)) {
+          const err57 = {
+            instancePath: instancePath + '/limit_memory_soft',
+            schemaPath: '#/properties/limit_memory_soft/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err57];
+          } else {
+            vErrors.push(err57);
+          }
+          errors++;
+        }
       }
     }
     if (data.limit_memory_hard !== undefined) {
-      let data21 = data.limit_memory_hard;
-      if (!(typeof data21 == 'number' && !(data21 % 1) && !isNaN(data21) && isFinite(data21))) {
-        const err55 = {
+      let data22 = data.limit_memory_hard;
+      if (!(typeof data22 == 'number' && !(data22 % 1) && !isNaN(data22) && isFinite(data22))) {
+        const err58 = {
           instancePath: instancePath + '/limit_memory_hard',
           schemaPath: '#/properties/limit_memory_hard/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err55];
+          vErrors = [err58];
         } else {
-          vErrors.push(err55);
+          vErrors.push(err58);
         }
         errors++;
       }
-      if (typeof data21 == 'number' && isFinite(data21)) {
-        if (data21 < 0 || isNaN(data21)) {
-          const err56 = {
+      if (typeof data22 == 'number' && isFinite(data22)) {
+        if (data22 < 0 || isNaN(data22)) {
+          const err59 = {
             instancePath: instancePath + '/limit_memory_hard',
             schemaPath: '#/properties/limit_memory_hard/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err56];
+            vErrors = [err59];
           } else {
-            vErrors.push(err56);
+            vErrors.push(err59);
           }
           errors++;
         }
       }
     }
     if (data.limit_memory_soft_evented !== undefined) {
-      let data22 = data.limit_memory_soft_evented;
-      if (!(typeof data22 == 'number' && !(data22 % 1) && !isNaN(data22) && isFinite(data22))) {
-        const err57 = {
+      let data23 = data.limit_memory_soft_evented;
+      if (!(typeof data23 == 'number' && !(data23 % 1) && !isNaN(data23) && isFinite(data23))) {
+        const err60 = {
           instancePath: instancePath + '/limit_memory_soft_evented',
           schemaPath: '#/properties/limit_memory_soft_evented/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err57];
+          vErrors = [err60];
         } else {
-          vErrors.push(err57);
-        }
-        errors++;
-      }
-      if (typeof data22 == 'number' && isFinite(data22)) {
-        if (data22 < 0 || isNaN(data22)) {
-          const err58 = {
-            instancePath: instancePath + '/limit_memory_soft_evented',
-            schemaPath: '#/properties/limit_memory_soft_evented/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err58];
-          } else {
-            vErrors.push(err58);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.limit_memory_hard_evented !== undefined) {
-      let data23 = data.limit_memory_hard_evented;
-      if (!(typeof data23 == 'number' && !(data23 % 1) && !isNaN(data23) && isFinite(data23))) {
-        const err59 = {
-          instancePath: instancePath + '/limit_memory_hard_evented',
-          schemaPath: '#/properties/limit_memory_hard_evented/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err59];
-        } else {
-          vErrors.push(err59);
+          vErrors.push(err60);
         }
         errors++;
       }
       if (typeof data23 == 'number' && isFinite(data23)) {
         if (data23 < 0 || isNaN(data23)) {
-          const err60 = {
-            instancePath: instancePath + '/limit_memory_hard_evented',
-            schemaPath: '#/properties/limit_memory_hard_evented/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err60];
-          } else {
-            vErrors.push(err60);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.limit_time_worker !== undefined) {
-      let data24 = data.limit_time_worker;
-      if (typeof data24 == 'number' && isFinite(data24)) {
-        if (data24 < 0 || isNaN(data24)) {
           const err61 = {
-            instancePath: instancePath + '/limit_time_worker',
-            schemaPath: '#/properties/limit_time_worker/minimum',
+            instancePath: instancePath + '/limit_memory_soft_evented',
+            schemaPath: '#/properties/limit_memory_soft_evented/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1043,12 +1039,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
+      }
+    }
+    if (data.limit_memory_hard_evented !== undefined) {
+      let data24 = data.limit_memory_hard_evented;
+      if (!(typeof data24 == 'number' && !(data24 % 1) && !isNaN(data24) && isFinite(data24))) {
         const err62 = {
-          instancePath: instancePath + '/limit_time_worker',
-          schemaPath: '#/properties/limit_time_worker/type',
+          instancePath: instancePath + '/limit_memory_hard_evented',
+          schemaPath: '#/properties/limit_memory_hard_evented/type',
           keyword: 'type',
-          params: { type: 'number' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err62];
@@ -1057,16 +1057,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.limit_time_cpu !== undefined) {
-      let data25 = data.limit_time_cpu;
-      if (typeof data25 == 'number' && isFinite(data25)) {
-        if (data25 > 86400 || isNaN(data25)) {
+      if (typeof data24 == 'number' && isFinite(data24)) {
+        if (data24 < 0 || isNaN(data24)) {
           const err63 = {
-            instancePath: instancePath + '/limit_time_cpu',
-            schemaPath: '#/properties/limit_time_cpu/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
+            instancePath: instancePath + '/limit_memory_hard_evented',
+            schemaPath: '#/properties/limit_memory_hard_evented/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err63];
@@ -1075,10 +1072,15 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
+      }
+    }
+    if (data.limit_time_worker !== undefined) {
+      let data25 = data.limit_time_worker;
+      if (typeof data25 == 'number' && isFinite(data25)) {
         if (data25 < 0 || isNaN(data25)) {
           const err64 = {
-            instancePath: instancePath + '/limit_time_cpu',
-            schemaPath: '#/properties/limit_time_cpu/minimum',
+            instancePath: instancePath + '/limit_time_worker',
+            schemaPath: '#/properties/limit_time_worker/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1091,8 +1093,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err65 = {
-          instancePath: instancePath + '/limit_time_cpu',
-          schemaPath: '#/properties/limit_time_cpu/type',
+          instancePath: instancePath + '/limit_time_worker',
+          schemaPath: '#/properties/limit_time_worker/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -1104,13 +1106,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.limit_time_real !== undefined) {
-      let data26 = data.limit_time_real;
+    if (data.limit_time_cpu !== undefined) {
+      let data26 = data.limit_time_cpu;
       if (typeof data26 == 'number' && isFinite(data26)) {
         if (data26 > 86400 || isNaN(data26)) {
           const err66 = {
-            instancePath: instancePath + '/limit_time_real',
-            schemaPath: '#/properties/limit_time_real/maximum',
+            instancePath: instancePath + '/limit_time_cpu',
+            schemaPath: '#/properties/limit_time_cpu/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -1123,8 +1125,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         if (data26 < 0 || isNaN(data26)) {
           const err67 = {
-            instancePath: instancePath + '/limit_time_real',
-            schemaPath: '#/properties/limit_time_real/minimum',
+            instancePath: instancePath + '/limit_time_cpu',
+            schemaPath: '#/properties/limit_time_cpu/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1137,8 +1139,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err68 = {
-          instancePath: instancePath + '/limit_time_real',
-          schemaPath: '#/properties/limit_time_real/type',
+          instancePath: instancePath + '/limit_time_cpu',
+          schemaPath: '#/properties/limit_time_cpu/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -1150,13 +1152,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.limit_time_real_cron !== undefined) {
-      let data27 = data.limit_time_real_cron;
+    if (data.limit_time_real !== undefined) {
+      let data27 = data.limit_time_real;
       if (typeof data27 == 'number' && isFinite(data27)) {
         if (data27 > 86400 || isNaN(data27)) {
           const err69 = {
-            instancePath: instancePath + '/limit_time_real_cron',
-            schemaPath: '#/properties/limit_time_real_cron/maximum',
+            instancePath: instancePath + '/limit_time_real',
+            schemaPath: '#/properties/limit_time_real/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -1167,12 +1169,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data27 < -1 || isNaN(data27)) {
+        if (data27 < 0 || isNaN(data27)) {
           const err70 = {
-            instancePath: instancePath + '/limit_time_real_cron',
-            schemaPath: '#/properties/limit_time_real_cron/minimum',
+            instancePath: instancePath + '/limit_time_real',
+            schemaPath: '#/properties/limit_time_real/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: -1 },
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err70];
@@ -1183,8 +1185,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err71 = {
-          instancePath: instancePath + '/limit_time_real_cron',
-          schemaPath: '#/properties/limit_time_real_cron/type',
+          instancePath: instancePath + '/limit_time_real',
+          schemaPath: '#/properties/limit_time_real/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -1196,29 +1198,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.max_inflight !== undefined) {
-      let data28 = data.max_inflight;
-      if (!(typeof data28 == 'number' && !(data28 % 1) && !isNaN(data28) && isFinite(data28))) {
-        const err72 = {
-          instancePath: instancePath + '/max_inflight',
-          schemaPath: '#/properties/max_inflight/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err72];
-        } else {
-          vErrors.push(err72);
-        }
-        errors++;
-      }
+    if (data.limit_time_real_cron !== undefined) {
+      let data28 = data.limit_time_real_cron;
       if (typeof data28 == 'number' && isFinite(data28)) {
-        if (data28 < 0 || isNaN(data28)) {
+        if (data28 > 86400 || isNaN(data28)) {
+          const err72 = {
+            instancePath: instancePath + '/limit_time_real_cron',
+            schemaPath: '#/properties/limit_time_real_cron/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err72];
+          } else {
+            vErrors.push(err72);
+          }
+          errors++;
+        }
+        if (data28 < -1 || isNaN(data28)) {
           const err73 = {
-            instancePath: instancePath + '/max_inflight',
-            schemaPath: '#/properties/max_inflight/minimum',
+            instancePath: instancePath + '/limit_time_real_cron',
+            schemaPath: '#/properties/limit_time_real_cron/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            params: { comparison: '>=', limit: -1 },
           };
           if (vErrors === null) {
             vErrors = [err73];
@@ -1227,16 +1229,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.max_queue !== undefined) {
-      let data29 = data.max_queue;
-      if (!(typeof data29 == 'number' && !(data29 % 1) && !isNaN(data29) && isFinite(data29))) {
+      } else {
         const err74 = {
-          instancePath: instancePath + '/max_queue',
-          schemaPath: '#/properties/max_queue/type',
+          instancePath: instancePath + '/limit_time_real_cron',
+          schemaPath: '#/properties/limit_time_real_cron/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err74];
@@ -1245,32 +1243,30 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+    }
+    if (data.max_inflight !== undefined) {
+      let data29 = data.max_inflight;
+      if (!(typeof data29 == 'number' && !(data29 % 1) && !isNaN(data29) && isFinite(data29))) {
+        const err75 = {
+          instancePath: instancePath + '/max_inflight',
+          schemaPath: '#/properties/max_inflight/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err75];
+        } else {
+          vErrors.push(err75);
+        }
+        errors++;
+      }
       if (typeof data29 == 'number' && isFinite(data29)) {
         if (data29 < 0 || isNaN(data29)) {
-          const err75 = {
-            instancePath: instancePath + '/max_queue',
-            schemaPath: '#/properties/max_queue/minimum',
+          const err76 = {
+            instancePath: instancePath + '/max_inflight',
+            schemaPath: '#/properties/max_inflight/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err75];
-          } else {
-            vErrors.push(err75);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.max_queue_age !== undefined) {
-      let data30 = data.max_queue_age;
-      if (typeof data30 == 'number' && isFinite(data30)) {
-        if (data30 > 86400 || isNaN(data30)) {
-          const err76 = {
-            instancePath: instancePath + '/max_queue_age',
-            schemaPath: '#/properties/max_queue_age/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
           };
           if (vErrors === null) {
             vErrors = [err76];
@@ -1279,103 +1275,109 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
+      }
+    }
+    if (data.max_queue !== undefined) {
+      let data30 = data.max_queue;
+      if (!(typeof data30 == 'number' && !(data30 % 1) && !isNaN(data30) && isFinite(data30))) {
+        const err77 = {
+          instancePath: instancePath + '/max_queue',
+          schemaPath: '#/properties/max_queue/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err77];
+        } else {
+          vErrors.push(err77);
+        }
+        errors++;
+      }
+      if (typeof data30 == 'number' && isFinite(data30)) {
         if (data30 < 0 || isNaN(data30)) {
-          const err77 = {
+          const err78 = {
+            instancePath: instancePath + '/max_queue',
+            schemaPath: '#/properties/max_queue/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err78];
+          } else {
+            vErrors.push(err78);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.max_queue_age !== undefined) {
+      let data31 = data.max_queue_age;
+      if (typeof data31 == 'number' && isFinite(data31)) {
+        if (data31 > 86400 || isNaN(data31)) {
+          const err79 = {
+            instancePath: instancePath + '/max_queue_age',
+            schemaPath: '#/properties/max_queue_age/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err79];
+          } else {
+            vErrors.push(err79);
+          }
+          errors++;
+        }
+        if (data31 < 0 || isNaN(data31)) {
+          const err80 = {
             instancePath: instancePath + '/max_queue_age',
             schemaPath: '#/properties/max_queue_age/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err77];
+            vErrors = [err80];
           } else {
-            vErrors.push(err77);
+            vErrors.push(err80);
           }
           errors++;
         }
       } else {
-        const err78 = {
+        const err81 = {
           instancePath: instancePath + '/max_queue_age',
           schemaPath: '#/properties/max_queue_age/type',
           keyword: 'type',
           params: { type: 'number' },
         };
         if (vErrors === null) {
-          vErrors = [err78];
+          vErrors = [err81];
         } else {
-          vErrors.push(err78);
+          vErrors.push(err81);
         }
         errors++;
       }
     }
     if (data.reload_strategy !== undefined) {
-      let data31 = data.reload_strategy;
-      if (typeof data31 !== 'string') {
-        const err79 = {
+      let data32 = data.reload_strategy;
+      if (typeof data32 !== 'string') {
+        const err82 = {
           instancePath: instancePath + '/reload_strategy',
           schemaPath: '#/properties/reload_strategy/type',
           keyword: 'type',
           params: { type: 'string' },
         };
         if (vErrors === null) {
-          vErrors = [err79];
+          vErrors = [err82];
         } else {
-          vErrors.push(err79);
+          vErrors.push(err82);
         }
         errors++;
       }
-      if (!(data31 === 'surge' || data31 === 'rolling')) {
-        const err80 = {
+      if (!(data32 === 'surge' || data32 === 'rolling')) {
+        const err83 = {
           instancePath: instancePath + '/reload_strategy',
           schemaPath: '#/properties/reload_strategy/enum',
           keyword: 'enum',
           params: { allowedValues: schema11.properties.reload_strategy.enum },
-        };
-        if (vErrors === null) {
-          vErrors = [err80];
-        } else {
-          vErrors.push(err80);
-        }
-        errors++;
-      }
-    }
-    if (data.canary !== undefined) {
-      let data32 = data.canary;
-      if (typeof data32 === 'string') {
-        if (!pattern0.test(data32)) {
-          const err81 = {
-            instancePath: instancePath + '/canary',
-            schemaPath: '#/properties/canary/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err81];
-          } else {
-            vErrors.push(err81);
-          }
-          errors++;
-        }
-        if (!formats4(data32)) {
-          const err82 = {
-            instancePath: instancePath + '/canary',
-            schemaPath: '#/properties/canary/format',
-            keyword: 'format',
-            params: { format: 'canary' },
-          };
-          if (vErrors === null) {
-            vErrors = [err82];
-          } else {
-            vErrors.push(err82);
-          }
-          errors++;
-        }
-      } else {
-        const err83 = {
-          instancePath: instancePath + '/canary',
-          schemaPath: '#/properties/canary/type',
-          keyword: 'type',
-          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err83];
@@ -1385,29 +1387,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.poison_threshold !== undefined) {
-      let data33 = data.poison_threshold;
-      if (!(typeof data33 == 'number' && !(data33 % 1) && !isNaN(data33) && isFinite(data33))) {
-        const err84 = {
-          instancePath: instancePath + '/poison_threshold',
-          schemaPath: '#/properties/poison_threshold/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err84];
-        } else {
-          vErrors.push(err84);
+    if (data.canary !== undefined) {
+      let data33 = data.canary;
+      if (typeof data33 === 'string') {
+        if (!pattern0.test(data33)) {
+          const err84 = {
+            instancePath: instancePath + '/canary',
+            schemaPath: '#/properties/canary/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err84];
+          } else {
+            vErrors.push(err84);
+          }
+          errors++;
         }
-        errors++;
-      }
-      if (typeof data33 == 'number' && isFinite(data33)) {
-        if (data33 < 0 || isNaN(data33)) {
+        if (!formats4(data33)) {
           const err85 = {
-            instancePath: instancePath + '/poison_threshold',
-            schemaPath: '#/properties/poison_threshold/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/canary',
+            schemaPath: '#/properties/canary/format',
+            keyword: 'format',
+            params: { format: 'canary' },
           };
           if (vErrors === null) {
             vErrors = [err85];
@@ -1416,16 +1418,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.crash_loop_limit !== undefined) {
-      let data34 = data.crash_loop_limit;
-      if (!(typeof data34 == 'number' && !(data34 % 1) && !isNaN(data34) && isFinite(data34))) {
+      } else {
         const err86 = {
-          instancePath: instancePath + '/crash_loop_limit',
-          schemaPath: '#/properties/crash_loop_limit/type',
+          instancePath: instancePath + '/canary',
+          schemaPath: '#/properties/canary/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err86];
@@ -1434,46 +1432,48 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+    }
+    if (data.poison_threshold !== undefined) {
+      let data34 = data.poison_threshold;
+      if (!(typeof data34 == 'number' && !(data34 % 1) && !isNaN(data34) && isFinite(data34))) {
+        const err87 = {
+          instancePath: instancePath + '/poison_threshold',
+          schemaPath: '#/properties/poison_threshold/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err87];
+        } else {
+          vErrors.push(err87);
+        }
+        errors++;
+      }
       if (typeof data34 == 'number' && isFinite(data34)) {
         if (data34 < 0 || isNaN(data34)) {
-          const err87 = {
-            instancePath: instancePath + '/crash_loop_limit',
-            schemaPath: '#/properties/crash_loop_limit/minimum',
+          const err88 = {
+            instancePath: instancePath + '/poison_threshold',
+            schemaPath: '#/properties/poison_threshold/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err87];
+            vErrors = [err88];
           } else {
-            vErrors.push(err87);
+            vErrors.push(err88);
           }
           errors++;
         }
       }
     }
-    if (data.exit_on_crash_loop !== undefined) {
-      if (typeof data.exit_on_crash_loop !== 'boolean') {
-        const err88 = {
-          instancePath: instancePath + '/exit_on_crash_loop',
-          schemaPath: '#/properties/exit_on_crash_loop/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
-        };
-        if (vErrors === null) {
-          vErrors = [err88];
-        } else {
-          vErrors.push(err88);
-        }
-        errors++;
-      }
-    }
-    if (data.proxy_mode !== undefined) {
-      if (typeof data.proxy_mode !== 'boolean') {
+    if (data.crash_loop_limit !== undefined) {
+      let data35 = data.crash_loop_limit;
+      if (!(typeof data35 == 'number' && !(data35 % 1) && !isNaN(data35) && isFinite(data35))) {
         const err89 = {
-          instancePath: instancePath + '/proxy_mode',
-          schemaPath: '#/properties/proxy_mode/type',
+          instancePath: instancePath + '/crash_loop_limit',
+          schemaPath: '#/properties/crash_loop_limit/type',
           keyword: 'type',
-          params: { type: 'boolean' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err89];
@@ -1482,112 +1482,111 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+      if (typeof data35 == 'number' && isFinite(data35)) {
+        if (data35 < 0 || isNaN(data35)) {
+          const err90 = {
+            instancePath: instancePath + '/crash_loop_limit',
+            schemaPath: '#/properties/crash_loop_limit/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err90];
+          } else {
+            vErrors.push(err90);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.exit_on_crash_loop !== undefined) {
+      if (typeof data.exit_on_crash_loop !== 'boolean') {
+        const err91 = {
+          instancePath: instancePath + '/exit_on_crash_loop',
+          schemaPath: '#/properties/exit_on_crash_loop/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err91];
+        } else {
+          vErrors.push(err91);
+        }
+        errors++;
+      }
+    }
+    if (data.proxy_mode !== undefined) {
+      if (typeof data.proxy_mode !== 'boolean') {
+        const err92 = {
+          instancePath: instancePath + '/proxy_mode',
+          schemaPath: '#/properties/proxy_mode/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err92];
+        } else {
+          vErrors.push(err92);
+        }
+        errors++;
+      }
     }
     if (data.proxy_trust !== undefined) {
-      let data37 = data.proxy_trust;
-      if (Array.isArray(data37)) {
-        const len0 = data37.length;
+      let data38 = data.proxy_trust;
+      if (Array.isArray(data38)) {
+        const len0 = data38.length;
         for (let i0 = 0; i0 < len0; i0++) {
-          let data38 = data37[i0];
-          if (typeof data38 === 'string') {
-            if (!pattern0.test(data38)) {
-              const err90 = {
+          let data39 = data38[i0];
+          if (typeof data39 === 'string') {
+            if (!pattern0.test(data39)) {
+              const err93 = {
                 instancePath: instancePath + '/proxy_trust/' + i0,
                 schemaPath: '#/properties/proxy_trust/items/pattern',
                 keyword: 'pattern',
                 params: { pattern: '^[^\\u0000]*$' },
               };
               if (vErrors === null) {
-                vErrors = [err90];
+                vErrors = [err93];
               } else {
-                vErrors.push(err90);
+                vErrors.push(err93);
               }
               errors++;
             }
-            if (!formats6(data38)) {
-              const err91 = {
+            if (!formats6(data39)) {
+              const err94 = {
                 instancePath: instancePath + '/proxy_trust/' + i0,
                 schemaPath: '#/properties/proxy_trust/items/format',
                 keyword: 'format',
                 params: { format: 'trust' },
               };
               if (vErrors === null) {
-                vErrors = [err91];
+                vErrors = [err94];
               } else {
-                vErrors.push(err91);
+                vErrors.push(err94);
               }
               errors++;
             }
           } else {
-            const err92 = {
+            const err95 = {
               instancePath: instancePath + '/proxy_trust/' + i0,
               schemaPath: '#/properties/proxy_trust/items/type',
               keyword: 'type',
               params: { type: 'string' },
             };
             if (vErrors === null) {
-              vErrors = [err92];
+              vErrors = [err95];
             } else {
-              vErrors.push(err92);
+              vErrors.push(err95);
             }
             errors++;
           }
         }
       } else {
-        const err93 = {
+        const err96 = {
           instancePath: instancePath + '/proxy_trust',
           schemaPath: '#/properties/proxy_trust/type',
           keyword: 'type',
           params: { type: 'array' },
-        };
-        if (vErrors === null) {
-          vErrors = [err93];
-        } else {
-          vErrors.push(err93);
-        }
-        errors++;
-      }
-    }
-    if (data.logfile !== undefined) {
-      let data39 = data.logfile;
-      if (typeof data39 === 'string') {
-        if (!pattern0.test(data39)) {
-          const err94 = {
-            instancePath: instancePath + '/logfile',
-            schemaPath: '#/properties/logfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err94];
-          } else {
-            vErrors.push(err94);
-          }
-          errors++;
-        }
-      } else {
-        const err95 = {
-          instancePath: instancePath + '/logfile',
-          schemaPath: '#/properties/logfile/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err95];
-        } else {
-          vErrors.push(err95);
-        }
-        errors++;
-      }
-    }
-    if (data.log_level !== undefined) {
-      let data40 = data.log_level;
-      if (typeof data40 !== 'string') {
-        const err96 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/type',
-          keyword: 'type',
-          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err96];
@@ -1596,37 +1595,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (
-        !(
-          data40 === 'fatal' ||
-          data40 === 'error' ||
-          data40 === 'warn' ||
-          data40 === 'info' ||
-          data40 === 'debug' ||
-          data40 === 'trace' ||
-          data40 === 'silent'
-        )
-      ) {
-        const err97 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_level.enum },
-        };
-        if (vErrors === null) {
-          vErrors = [err97];
-        } else {
-          vErrors.push(err97);
-        }
-        errors++;
-      }
     }
-    if (data.log_format !== undefined) {
-      let data41 = data.log_format;
-      if (typeof data41 !== 'string') {
+    if (data.logfile !== undefined) {
+      let data40 = data.logfile;
+      if (typeof data40 === 'string') {
+        if (!pattern0.test(data40)) {
+          const err97 = {
+            instancePath: instancePath + '/logfile',
+            schemaPath: '#/properties/logfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err97];
+          } else {
+            vErrors.push(err97);
+          }
+          errors++;
+        }
+      } else {
         const err98 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/type',
+          instancePath: instancePath + '/logfile',
+          schemaPath: '#/properties/logfile/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1637,12 +1627,15 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (!(data41 === 'text' || data41 === 'json')) {
+    }
+    if (data.log_level !== undefined) {
+      let data41 = data.log_level;
+      if (typeof data41 !== 'string') {
         const err99 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_format.enum },
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/type',
+          keyword: 'type',
+          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err99];
@@ -1651,14 +1644,22 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.access_log !== undefined) {
-      if (typeof data.access_log !== 'boolean') {
+      if (
+        !(
+          data41 === 'fatal' ||
+          data41 === 'error' ||
+          data41 === 'warn' ||
+          data41 === 'info' ||
+          data41 === 'debug' ||
+          data41 === 'trace' ||
+          data41 === 'silent'
+        )
+      ) {
         const err100 = {
-          instancePath: instancePath + '/access_log',
-          schemaPath: '#/properties/access_log/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_level.enum },
         };
         if (vErrors === null) {
           vErrors = [err100];
@@ -1668,29 +1669,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.pidfile !== undefined) {
-      let data43 = data.pidfile;
-      if (typeof data43 === 'string') {
-        if (!pattern0.test(data43)) {
-          const err101 = {
-            instancePath: instancePath + '/pidfile',
-            schemaPath: '#/properties/pidfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err101];
-          } else {
-            vErrors.push(err101);
-          }
-          errors++;
-        }
-      } else {
-        const err102 = {
-          instancePath: instancePath + '/pidfile',
-          schemaPath: '#/properties/pidfile/type',
+    if (data.log_format !== undefined) {
+      let data42 = data.log_format;
+      if (typeof data42 !== 'string') {
+        const err101 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/type',
           keyword: 'type',
           params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err101];
+        } else {
+          vErrors.push(err101);
+        }
+        errors++;
+      }
+      if (!(data42 === 'text' || data42 === 'json')) {
+        const err102 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_format.enum },
         };
         if (vErrors === null) {
           vErrors = [err102];
@@ -1700,109 +1700,109 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.control_socket !== undefined) {
-      let data44 = data.control_socket;
+    if (data.access_log !== undefined) {
+      if (typeof data.access_log !== 'boolean') {
+        const err103 = {
+          instancePath: instancePath + '/access_log',
+          schemaPath: '#/properties/access_log/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err103];
+        } else {
+          vErrors.push(err103);
+        }
+        errors++;
+      }
+    }
+    if (data.pidfile !== undefined) {
+      let data44 = data.pidfile;
       if (typeof data44 === 'string') {
         if (!pattern0.test(data44)) {
-          const err103 = {
+          const err104 = {
+            instancePath: instancePath + '/pidfile',
+            schemaPath: '#/properties/pidfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err104];
+          } else {
+            vErrors.push(err104);
+          }
+          errors++;
+        }
+      } else {
+        const err105 = {
+          instancePath: instancePath + '/pidfile',
+          schemaPath: '#/properties/pidfile/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err105];
+        } else {
+          vErrors.push(err105);
+        }
+        errors++;
+      }
+    }
+    if (data.control_socket !== undefined) {
+      let data45 = data.control_socket;
+      if (typeof data45 === 'string') {
+        if (!pattern0.test(data45)) {
+          const err106 = {
             instancePath: instancePath + '/control_socket',
             schemaPath: '#/properties/control_socket/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
-            vErrors = [err103];
+            vErrors = [err106];
           } else {
-            vErrors.push(err103);
+            vErrors.push(err106);
           }
           errors++;
         }
       } else {
-        const err104 = {
+        const err107 = {
           instancePath: instancePath + '/control_socket',
           schemaPath: '#/properties/control_socket/type',
           keyword: 'type',
           params: { type: 'string' },
         };
         if (vErrors === null) {
-          vErrors = [err104];
+          vErrors = [err107];
         } else {
-          vErrors.push(err104);
+          vErrors.push(err107);
         }
         errors++;
       }
     }
     if (data.user !== undefined) {
-      let data45 = data.user;
-      if (typeof data45 === 'string') {
-        if (!pattern0.test(data45)) {
-          const err105 = {
+      let data46 = data.user;
+      if (typeof data46 === 'string') {
+        if (!pattern0.test(data46)) {
+          const err108 = {
             instancePath: instancePath + '/user',
             schemaPath: '#/properties/user/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
-            vErrors = [err105];
+            vErrors = [err108];
           } else {
-            vErrors.push(err105);
+            vErrors.push(err108);
           }
           errors++;
         }
       } else {
-        const err106 = {
+        const err109 = {
           instancePath: instancePath + '/user',
           schemaPath: '#/properties/user/type',
           keyword: 'type',
           params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err106];
-        } else {
-          vErrors.push(err106);
-        }
-        errors++;
-      }
-    }
-    if (data.group !== undefined) {
-      let data46 = data.group;
-      if (typeof data46 === 'string') {
-        if (!pattern0.test(data46)) {
-          const err107 = {
-            instancePath: instancePath + '/group',
-            schemaPath: '#/properties/group/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err107];
-          } else {
-            vErrors.push(err107);
-          }
-          errors++;
-        }
-      } else {
-        const err108 = {
-          instancePath: instancePath + '/group',
-          schemaPath: '#/properties/group/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err108];
-        } else {
-          vErrors.push(err108);
-        }
-        errors++;
-      }
-    }
-    if (data.stop_after_init !== undefined) {
-      if (typeof data.stop_after_init !== 'boolean') {
-        const err109 = {
-          instancePath: instancePath + '/stop_after_init',
-          schemaPath: '#/properties/stop_after_init/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
         };
         if (vErrors === null) {
           vErrors = [err109];
@@ -1812,13 +1812,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.test_file !== undefined) {
-      let data48 = data.test_file;
-      if (typeof data48 === 'string') {
-        if (!pattern0.test(data48)) {
+    if (data.group !== undefined) {
+      let data47 = data.group;
+      if (typeof data47 === 'string') {
+        if (!pattern0.test(data47)) {
           const err110 = {
-            instancePath: instancePath + '/test_file',
-            schemaPath: '#/properties/test_file/pattern',
+            instancePath: instancePath + '/group',
+            schemaPath: '#/properties/group/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
@@ -1831,8 +1831,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err111 = {
-          instancePath: instancePath + '/test_file',
-          schemaPath: '#/properties/test_file/type',
+          instancePath: instancePath + '/group',
+          schemaPath: '#/properties/group/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1844,12 +1844,60 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
+    if (data.stop_after_init !== undefined) {
+      if (typeof data.stop_after_init !== 'boolean') {
+        const err112 = {
+          instancePath: instancePath + '/stop_after_init',
+          schemaPath: '#/properties/stop_after_init/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err112];
+        } else {
+          vErrors.push(err112);
+        }
+        errors++;
+      }
+    }
+    if (data.test_file !== undefined) {
+      let data49 = data.test_file;
+      if (typeof data49 === 'string') {
+        if (!pattern0.test(data49)) {
+          const err113 = {
+            instancePath: instancePath + '/test_file',
+            schemaPath: '#/properties/test_file/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err113];
+          } else {
+            vErrors.push(err113);
+          }
+          errors++;
+        }
+      } else {
+        const err114 = {
+          instancePath: instancePath + '/test_file',
+          schemaPath: '#/properties/test_file/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err114];
+        } else {
+          vErrors.push(err114);
+        }
+        errors++;
+      }
+    }
   } else {
-    const err112 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
+    const err115 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
     if (vErrors === null) {
-      vErrors = [err112];
+      vErrors = [err115];
     } else {
-      vErrors.push(err112);
+      vErrors.push(err115);
     }
     errors++;
   }

@@ -21,6 +21,7 @@ t.test('the defaults are those of the manual', async (t) => {
     http_interface: '0.0.0.0',
     http_port: 8069,
     http_enable: true,
+    evented_port: 0,
     http_socket: '',
     http_socket_mode: '0660',
     backlog: 511,
