@@ -5,6 +5,7 @@
 import { constants } from 'node:os';
 import type { CommonServer, ServerOptions } from '../common-server.ts';
 import type { Config, LoadedConfig } from '../config/config.ts';
+import type { AppWatch } from '../dev/watch-app.ts';
 import { logError, toWireError, type WireError } from '../errors.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { Account } from './account.ts';
@@ -49,6 +50,7 @@ export class Supervisor {
   readonly #generations = new Set<CommonServer>();
   #made = 0;
   #account: Account | undefined;
+  #watch: AppWatch | undefined;
   #state: ServerState = 'new';
   #hasServed = false;
   #exitCode = 0;
@@ -146,6 +148,7 @@ export class Supervisor {
       return this.#refuse(error);
     } finally {
       this.#ticker.stop();
+      this.#watch?.close();
       for (const { workers } of this.#generations) workers.stop();
       pidfile.remove();
       this.listeners.close();
@@ -179,11 +182,23 @@ export class Supervisor {
     this.#enter('booting');
     this.#ticker.start();
     const error = await this.boot(first);
+    if (!error) await this.#watchApp();
     if (this.#state !== 'booting') return;
     const lost = this.listeners.lost();
     if (error) this.fail(error);
     else if (lost) this.fail(toWireError(lost));
     else this.#onReady(first);
+  }
+
+  /** Before it says that it is ready: what is saved from then on must not be missed. */
+  async #watchApp(): Promise<void> {
+    if (this.#config.dev === 'none' || this.check) return;
+    const { watchApp } = await import('../dev/watch-app.ts');
+    this.#watch = watchApp({
+      config: () => this.current.config,
+      log: this.#log,
+      reload: () => this.#changes.request({ command: 'reload' }),
+    });
   }
 
   /** The supervisor's whole work. */

@@ -57,7 +57,7 @@ export class HttpWorker {
       if (this.#drainIsDue) return await this.#drain();
       await this.#serve();
     } catch (error) {
-      this.#failBoot(error);
+      await this.#failBoot(error);
     }
   }
 
@@ -131,7 +131,7 @@ export class HttpWorker {
   /** One that serves finishes what is in flight elsewhere; its replacement starts at once. */
   #onUncaught(error: unknown): void {
     if (this.#state === 'loading' || this.#state === 'starting') {
-      return this.#failBoot(new TricornError('TRC_APP_BOOT', { app: this.#boot.config.app }, { cause: error }));
+      return void this.#failBoot(new TricornError('TRC_APP_BOOT', { app: this.#boot.config.app }, { cause: error }));
     }
     this.#uncaught.add(error);
     const request = currentRequest();
@@ -146,8 +146,10 @@ export class HttpWorker {
   }
 
   /** The supervisor logs it: once, however many workers fail alike. */
-  #failBoot(error: unknown): void {
-    const wire = toWireError(error);
+  async #failBoot(error: unknown): Promise<void> {
+    const told = toWireError(error);
+    const isDev = this.#boot.config.dev === 'reload';
+    const wire = isDev ? (await import('../dev/framed.ts')).framed(told) : told;
     // Sent before the channel goes down with the process.
     tell({ type: 'fatal', error: wire }, () => leave(this.#log, wire.exitCode));
   }

@@ -50,6 +50,8 @@ const schema11 = {
     group: { type: 'string', pattern: '^[^\\u0000]*$' },
     stop_after_init: { type: 'boolean' },
     test_file: { type: 'string', pattern: '^[^\\u0000]*$' },
+    dev: { type: 'string', enum: ['none', 'reload'] },
+    watch_ignore: { type: 'array', items: { type: 'string', pattern: '^[^\\u0000]*$' } },
   },
 };
 const func2 = Object.prototype.hasOwnProperty;
@@ -1669,12 +1671,94 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
+    if (data.dev !== undefined) {
+      let data45 = data.dev;
+      if (typeof data45 !== 'string') {
+        const err101 = {
+          instancePath: instancePath + '/dev',
+          schemaPath: '#/properties/dev/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err101];
+        } else {
+          vErrors.push(err101);
+        }
+        errors++;
+      }
+      if (!(data45 === 'none' || data45 === 'reload')) {
+        const err102 = {
+          instancePath: instancePath + '/dev',
+          schemaPath: '#/properties/dev/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.dev.enum },
+        };
+        if (vErrors === null) {
+          vErrors = [err102];
+        } else {
+          vErrors.push(err102);
+        }
+        errors++;
+      }
+    }
+    if (data.watch_ignore !== undefined) {
+      let data46 = data.watch_ignore;
+      if (Array.isArray(data46)) {
+        const len1 = data46.length;
+        for (let i1 = 0; i1 < len1; i1++) {
+          let data47 = data46[i1];
+          if (typeof data47 === 'string') {
+            if (!pattern0.test(data47)) {
+              const err103 = {
+                instancePath: instancePath + '/watch_ignore/' + i1,
+                schemaPath: '#/properties/watch_ignore/items/pattern',
+                keyword: 'pattern',
+                params: { pattern: '^[^\\u0000]*$' },
+              };
+              if (vErrors === null) {
+                vErrors = [err103];
+              } else {
+                vErrors.push(err103);
+              }
+              errors++;
+            }
+          } else {
+            const err104 = {
+              instancePath: instancePath + '/watch_ignore/' + i1,
+              schemaPath: '#/properties/watch_ignore/items/type',
+              keyword: 'type',
+              params: { type: 'string' },
+            };
+            if (vErrors === null) {
+              vErrors = [err104];
+            } else {
+              vErrors.push(err104);
+            }
+            errors++;
+          }
+        }
+      } else {
+        const err105 = {
+          instancePath: instancePath + '/watch_ignore',
+          schemaPath: '#/properties/watch_ignore/type',
+          keyword: 'type',
+          params: { type: 'array' },
+        };
+        if (vErrors === null) {
+          vErrors = [err105];
+        } else {
+          vErrors.push(err105);
+        }
+        errors++;
+      }
+    }
   } else {
-    const err101 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
+    const err106 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
     if (vErrors === null) {
-      vErrors = [err101];
+      vErrors = [err106];
     } else {
-      vErrors.push(err101);
+      vErrors.push(err106);
     }
     errors++;
   }

@@ -1,0 +1,95 @@
+/**
+ * `dev = reload`: whatever is saved in the app's folder asks for a reload, the ordinary one. Lives in the supervisor, and is
+ * loaded only there where it is asked for.
+ */
+import { relative } from 'node:path';
+import type { Config } from '../config/config.ts';
+import type { Logger } from '../log/supervisor-log.ts';
+import type { Outcome } from '../supervisor/change.ts';
+import { Debounce } from './debounce.ts';
+import { FolderTree } from './folder-tree.ts';
+import { ignored } from './ignored.ts';
+import { watchedFolder } from './root.ts';
+
+/** Of a burst so many files are named. */
+const MOST_NAMED = 3;
+
+export interface WatchAppOptions {
+  /** Of the generation that serves. */
+  readonly config: () => Config;
+  readonly log: Logger;
+  readonly reload: () => Promise<Outcome>;
+}
+
+export interface AppWatch {
+  close(): void;
+}
+
+export function watchApp(options: WatchAppOptions): AppWatch {
+  return new Watch(options);
+}
+
+class Watch implements AppWatch {
+  readonly #options: WatchAppOptions;
+  readonly #debounce: Debounce;
+  #root = '';
+  #tree: FolderTree | undefined;
+
+  constructor(options: WatchAppOptions) {
+    this.#options = options;
+    this.#debounce = new Debounce({
+      onBurst: (paths) => void this.#onBurst(paths),
+      clock: () => performance.now(),
+      schedule: (callback, ms) => {
+        const timer = setTimeout(callback, ms);
+        return () => clearTimeout(timer);
+      },
+    });
+    this.#follow();
+  }
+
+  close(): void {
+    this.#debounce.stop();
+    this.#tree?.close();
+  }
+
+  async #onBurst(paths: readonly string[]): Promise<void> {
+    this.#options.log.info(`Changed: ${named(paths, this.#root)}`);
+    const { outcome } = await this.#options.reload();
+    // A link that a deploy swaps may have led to another release.
+    if (outcome === 'done') this.#follow();
+  }
+
+  /** Watches where the app is by now. */
+  #follow(): void {
+    const { config, log } = this.#options;
+    const { app, watch_ignore: names, logfile, pidfile, http_socket } = config();
+    const root = watchedFolder(app);
+    if (root === this.#root) return;
+    this.#tree?.close();
+    this.#root = root;
+    const tree = new FolderTree({
+      root,
+      ignored: ignored({ root, names, own: [logfile, pidfile, http_socket] }),
+      onChange: (path) => this.#debounce.add(path),
+      onLimit: (reason) => log.warn(limitMessage(root, reason)),
+    });
+    this.#tree = tree;
+    const folders = tree.size === 1 ? '1 folder' : `${tree.size} folders`;
+    log.info(`Watching ${root} (${folders})`);
+  }
+}
+
+function limitMessage(root: string, reason: string): string {
+  return (
+    `Not all folders of ${root} are watched: ${reason}. What changes in the others is taken by HUP; name folders that ` +
+    'need no watching in watch_ignore, or raise the limit'
+  );
+}
+
+/** `app.ts, lib/users.ts and 12 more` */
+function named(paths: readonly string[], root: string): string {
+  const names = paths.slice(0, MOST_NAMED).map((path) => relative(root, path) || '.');
+  const more = paths.length - names.length;
+  return more > 0 ? `${names.join(', ')} and ${more} more` : names.join(', ');
+}
