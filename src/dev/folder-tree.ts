@@ -4,7 +4,7 @@
  * older versions of Node spend a watch on every file.
  */
 import { type Dirent, type FSWatcher, type Stats, readdirSync, realpathSync, statSync, watch } from 'node:fs';
-import { join, sep } from 'node:path';
+import { basename, join, sep } from 'node:path';
 import type { Ignored } from './ignored.ts';
 
 /** A tree with more folders than this is hardly what was meant, such as somebody's home. */
@@ -89,7 +89,8 @@ export class FolderTree {
     // A folder that was removed and made anew has the old one's path, but not its watch.
     if (event === 'rename') this.#forget(path);
     const { ignored, root, onChange } = this.#options;
-    if (!stats && !statOf(root)) this.#lookForRoot();
+    // A folder tells its own removal, or move, under its own name.
+    if (!stats && folder === root && name === basename(root) && event === 'rename') return this.#lookForRoot();
     // What is gone may have been either.
     if (stats?.isDirectory() ? ignored.folder(path) : ignored.file(path) || (!stats && ignored.folder(path))) return;
     if (stats?.isDirectory()) {
@@ -128,11 +129,10 @@ export class FolderTree {
     const { root, onChange } = this.#options;
     this.#forget(root);
     clearTimeout(this.#looking);
-    this.#looking = setTimeout(() => {
-      if (!statOf(root)) return this.#lookForRoot();
+    if (statOf(root)) {
       this.#add(root);
       onChange(root);
-    }, LOOK_FOR_ROOT_MS).unref();
+    } else this.#looking = setTimeout(() => this.#lookForRoot(), LOOK_FOR_ROOT_MS).unref();
   }
 }
 
