@@ -3,7 +3,8 @@
  * Connections are handed to it by accept(); it never listens.
  *
  * States: serving -> draining (by drain()) -> drained. While draining, every answer says `Connection: close`, and
- * idle connections are left open until they have sent one more request, because it may be on its way already.
+ * idle connections are left open until they have sent one more request, because it may be on its way already; with
+ * dev = reload they are ended at once, because that request should be answered by new code.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
@@ -121,11 +122,17 @@ export class AppLoop {
     const limit = this.#boot.config.graceful_timeout * 1000;
     this.#draining = true;
     this.#requests.drain();
+    if (this.#boot.config.dev === 'reload') void this.#endIdle();
     const timer = setTimeout(() => this.#cut(), limit);
     this.#checkEmpty();
     await this.#emptied.promise;
     clearTimeout(timer);
     await this.#app.stop(Math.max(LEAST_HOOK_MS, limit - (performance.now() - begun)));
+  }
+
+  async #endIdle(): Promise<void> {
+    const { endIdle } = await import('../dev/end-idle.ts');
+    endIdle(this.#sockets, (socket) => this.#requests.isIdle(socket));
   }
 
   async usage(): Promise<LoopUsage> {
