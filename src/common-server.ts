@@ -12,7 +12,7 @@ import { logError, type WireError } from './errors.ts';
 import type { Logger } from './log/supervisor-log.ts';
 import { bootTimeout, earlyEnd } from './supervisor/boot-errors.ts';
 import type { Hook } from './supervisor/hooks.ts';
-import { launchWorker } from './supervisor/launch.ts';
+import { launchWorker, type Post } from './supervisor/launch.ts';
 import { watchPoison } from './supervisor/poison-watch.ts';
 import { Readiness } from './supervisor/readiness.ts';
 import { freeze } from './supervisor/releases.ts';
@@ -200,9 +200,13 @@ export abstract class CommonServer {
     return { workers, threads: this.#supervisor.check ? Math.min(threads, 1) : threads };
   }
 
+  /** What its worker of that number is to be. */
+  post(worker: number): Post {
+    return { role: this.mode === 'evented' ? 'evented' : 'http', worker, threads: this.wanted().threads };
+  }
+
   #launch(worker: number): WorkerHandle {
-    const role = this.mode === 'evented' ? 'evented' : 'http';
-    return launchWorker(this, { role, worker, threads: this.wanted().threads }, this.#supervisor);
+    return launchWorker(this, this.post(worker), this.#supervisor);
   }
 
   #onGone(handle: WorkerHandle, exit: Exit): void {

@@ -3,25 +3,27 @@
  * loaded only there where it is asked for.
  */
 import { relative } from 'node:path';
-import type { Config } from '../config/config.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { Outcome } from '../supervisor/change.ts';
+import type { Premises } from '../supervisor/launch.ts';
+import type { Supervisor } from '../supervisor/supervisor.ts';
 import { Debounce } from './debounce.ts';
 import { FolderTree } from './folder-tree.ts';
 import { ignored } from './ignored.ts';
 import { watchedFolder } from './root.ts';
+import { Spares } from './spares.ts';
 
 /** Of a burst so many files are named. */
 const MOST_NAMED = 3;
 
 export interface WatchAppOptions {
-  /** Of the generation that serves. */
-  readonly config: () => Config;
+  readonly supervisor: Premises & Pick<Supervisor, 'current' | 'made'>;
   readonly log: Logger;
   readonly reload: () => Promise<Outcome>;
 }
 
 export interface AppWatch {
+  readonly spares: Spares;
   close(): void;
 }
 
@@ -30,8 +32,10 @@ export function watchApp(options: WatchAppOptions): AppWatch {
 }
 
 class Watch implements AppWatch {
+  readonly spares: Spares = new Spares();
   readonly #options: WatchAppOptions;
   readonly #debounce: Debounce;
+  #closed = false;
   #root = '';
   #tree: FolderTree | undefined;
 
@@ -46,9 +50,12 @@ class Watch implements AppWatch {
       },
     });
     this.#follow();
+    this.#prepare();
   }
 
   close(): void {
+    this.#closed = true;
+    this.spares.end();
     this.#debounce.stop();
     this.#tree?.close();
   }
@@ -57,13 +64,19 @@ class Watch implements AppWatch {
     this.#options.log.info(`Changed: ${named(paths, this.#root)}`);
     const { outcome } = await this.#options.reload();
     // A link that a deploy swaps may have led to another release.
-    if (outcome === 'done') this.#follow();
+    if (outcome === 'done' && !this.#closed) this.#follow();
+    this.#prepare();
+  }
+
+  #prepare(): void {
+    const { supervisor } = this.#options;
+    if (!this.#closed) this.spares.prepare(supervisor.current, supervisor.made + 1, supervisor);
   }
 
   /** Watches where the app is by now. */
   #follow(): void {
-    const { config, log } = this.#options;
-    const { app, watch_ignore: names, logfile, pidfile, http_socket } = config();
+    const { supervisor, log } = this.#options;
+    const { app, watch_ignore: names, logfile, pidfile, http_socket } = supervisor.current.config;
     const root = watchedFolder(app);
     if (root === this.#root) return;
     this.#tree?.close();

@@ -5,10 +5,12 @@
 import { constants } from 'node:os';
 import type { CommonServer, ServerOptions } from '../common-server.ts';
 import type { Config, LoadedConfig } from '../config/config.ts';
+import type { Spares } from '../dev/spares.ts';
 import type { AppWatch } from '../dev/watch-app.ts';
 import { logError, toWireError, type WireError } from '../errors.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { Account } from './account.ts';
+import type { Outcome } from './change.ts';
 import { Changes } from './changes.ts';
 import { Deaths } from './deaths.ts';
 import { runHooks, type Hook } from './hooks.ts';
@@ -86,6 +88,15 @@ export class Supervisor {
     return this.#account;
   }
 
+  get spares(): Spares | undefined {
+    return this.#watch?.spares;
+  }
+
+  /** How many generations there have been. */
+  get made(): number {
+    return this.#made;
+  }
+
   /** The generation that serves. */
   get current(): CommonServer {
     if (!this.#current) throw new Error('nothing serves before run()');
@@ -148,7 +159,6 @@ export class Supervisor {
       return this.#refuse(error);
     } finally {
       this.#ticker.stop();
-      this.#watch?.close();
       for (const { workers } of this.#generations) workers.stop();
       pidfile.remove();
       this.listeners.close();
@@ -194,11 +204,9 @@ export class Supervisor {
   async #watchApp(): Promise<void> {
     if (this.#config.dev === 'none' || this.check) return;
     const { watchApp } = await import('../dev/watch-app.ts');
-    this.#watch = watchApp({
-      config: () => this.current.config,
-      log: this.#log,
-      reload: () => this.#changes.request({ command: 'reload' }),
-    });
+    if (this.#state !== 'booting') return;
+    const reload = (): Promise<Outcome> => this.#changes.request({ command: 'reload' });
+    this.#watch = watchApp({ supervisor: this, log: this.#log, reload });
   }
 
   /** The supervisor's whole work. */
@@ -272,6 +280,7 @@ export class Supervisor {
     this.#enter('stopping');
     this.#manager.stopping();
     this.#tests.abort();
+    this.#watch?.close();
     // The last descriptor but those of the workers, who close theirs as they drain: then the kernel refuses.
     this.listeners.close();
     for (const server of this.#generations) server.drain();

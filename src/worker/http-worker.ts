@@ -3,7 +3,8 @@
  *
  * States, and how each is entered and left:
  *
- *   loading   the app is imported. Left when it is; a drain ends the process at once, for nothing of it has started.
+ *   loading   the app is imported, in a spare not before it is told to. Left when it is; a drain ends the process at once,
+ *             for nothing of it has started.
  *   starting  the app's start hooks run. Left when they are through; a drain waits for that.
  *   serving   connections are accepted. Left by a drain.
  *   draining  what is there is finished, then the stop hooks run. Left by the end of the process.
@@ -27,6 +28,8 @@ export class HttpWorker {
   readonly #log: Log;
   readonly #loadEngine: () => Promise<Engine>;
   readonly #uncaught: UncaughtLog;
+  /** The boot message, which a spare gets twice, has come for the second time. */
+  readonly #told: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #state: State = 'loading';
   #drainIsDue = false;
   #acceptors: Server[] = [];
@@ -50,6 +53,10 @@ export class HttpWorker {
     try {
       await this.#claim();
       this.#loaded = await this.#loadEngine();
+      if (this.#boot.warmFor !== undefined) {
+        await this.#engine.warmUp();
+        await this.#told.promise;
+      }
       if (this.#threads !== undefined) this.#engine.resize(this.#threads);
       await this.#engine.load();
       this.#state = 'starting';
@@ -96,6 +103,7 @@ export class HttpWorker {
     if (message.type === 'drain') this.#onDrain();
     else if (message.type === 'threads') this.#resize(message.count);
     else if (message.type === 'usage') void this.#tellUsage();
+    else if (message.type === 'boot') this.#told.resolve();
     else if (message.type === 'poison') this.#loaded?.refuseRoute(message);
   }
 

@@ -42,6 +42,11 @@ export class SingleLoop implements Engine {
     return this.#running.form;
   }
 
+  async warmUp(): Promise<void> {
+    const { warmUp } = await import('../dev/warm-up.ts');
+    await warmUp({ ...this.#boot, thread: 0 });
+  }
+
   async load(): Promise<void> {
     this.#loop = await AppLoop.load({
       boot: { ...this.#boot, thread: 0 },

@@ -28,6 +28,7 @@ const uncaught = new UncaughtLog(log, () => ledger.entries());
 process.on('exit', () => ledger.leave());
 startBeating(ledger, watchLimits(config, role));
 
+const told = Promise.withResolvers<void>();
 let loaded: AppLoop | undefined;
 let serving: AppLoop | undefined;
 /** Of unix sockets, whose connections cannot be handed over. */
@@ -40,6 +41,7 @@ port.on('message', (message: ToThread | Socket) => {
   else if (message.type === 'usage') void tellUsage();
   else if (message.type === 'drain') onDrain();
   else if (message.type === 'poison') loaded?.refuseRoute(message);
+  else if (message.type === 'go') told.resolve();
   else if (message.type === 'listen') void listen(message.on);
 });
 
@@ -54,6 +56,10 @@ onUncaught((error) => {
 });
 
 try {
+  if (boot.warmFor !== undefined) {
+    await (await import('../dev/warm-up.ts')).warmUp(boot);
+    await told.promise;
+  }
   const loop = await AppLoop.load({
     boot,
     log,
