@@ -19,8 +19,11 @@ export interface Sources {
   readonly tricorn: string;
 }
 
-/** `file:///app.ts:3` or `/app.cjs:3`, the source, and a line of carets: what V8 puts before the stack of a SyntaxError. */
-const HEAD = /^(?<file>(?:file:\/\/)?\/.*):(?<line>\d+)\n(?:.*\n)*?(?<indent> *)\^+ *\n/;
+/**
+ * `file:///app.ts:3` or `/app.cjs:3`, the source, and a line of carets, unless the source ends too early: what V8 puts before
+ * the stack of a SyntaxError.
+ */
+const HEAD = /^(?<file>(?:file:\/\/)?\/.*):(?<line>\d+)\n(?:(?:.*\n){1,5}?(?<indent> *)\^+ *\n)?/;
 const FRAME = /^ +at (?:.* \()?(?<file>(?:file:\/\/)?\/.*?):(?<line>\d+):(?<column>\d+)\)?$/;
 const JSON_FILE = /^SyntaxError: (?<file>\/.*\.json): /m;
 
@@ -28,8 +31,9 @@ const JSON_FILE = /^SyntaxError: (?<file>\/.*\.json): /m;
 export function findPlace(stack: string, sources: Sources): { readonly rest: string; readonly place?: Place } {
   const head = HEAD.exec(stack);
   if (head?.groups) {
-    const { file = '', line, indent = '' } = head.groups;
-    const place = placeAt(file, Number(line), indent.length + 1, sources);
+    const { file = '', line, indent } = head.groups;
+    const column = indent === undefined ? Infinity : indent.length + 1;
+    const place = placeAt(file, Number(line), column, sources);
     // The stripper shows lines after the carets, too.
     const error = /^\w*Error\b/m.exec(stack)?.index ?? head[0].length;
     return place ? { rest: stack.slice(error), place } : { rest: stack };
@@ -52,7 +56,9 @@ function placeAt(address: string, line: number, column: number, { read, tricorn 
   const file = pathOf(address);
   if (file === undefined || file.includes(`${sep}node_modules${sep}`) || file.startsWith(tricorn)) return undefined;
   const text = read(file);
-  return text === undefined || line > text.split('\n').length ? undefined : { file, text, line, column };
+  const source = text?.split('\n')[line - 1];
+  if (text === undefined || source === undefined) return undefined;
+  return { file, text, line, column: Math.min(column, source.length + 1) };
 }
 
 function pathOf(address: string): string | undefined {

@@ -19,6 +19,7 @@ t.test('what V8 and the type stripper put before the stack: its file, its line, 
   t.same(placeOf(`file:///srv/app.ts:2\nconst b: = 3;\n         ^\n\n${stack}`), ['/srv/app.ts:2:10', stack]);
   const stripper = `file:///srv/app.ts:2\nconst a: number = 1;\nconst b: = 3;\n         ^\nexport {};\n\n${stack}`;
   t.same(placeOf(stripper), ['/srv/app.ts:2:10', stack], 'without the lines that come after the carets');
+  t.same(placeOf(`file:///srv/app.ts:4\n\n${stack}`), ['/srv/app.ts:4:1', stack], 'an end that comes too early');
   t.equal(placeOf(`/srv/lib/x.cjs:3\nthrow new Error("no");\n^^^^^\n\n${stack}`)[0], '/srv/lib/x.cjs:3:1');
 });
 
@@ -28,10 +29,10 @@ t.test("else the innermost frame in the app's own files", async (t) => {
     '    at JSON.parse (<anonymous>)',
     '    at Plugin.exec (/srv/node_modules/avvio/lib/plugin.js:138:28)',
     '    at load (file:///opt/tricorn/src/app/mount.ts:58:24)',
-    '    at async default (file:///srv/app.ts:3:12)',
+    '    at async default (file:///srv/app.ts:3:8)',
     '    at /srv/lib/x.cjs:3:7',
   ].join('\n');
-  t.same(placeOf(stack), ['/srv/app.ts:3:12', stack]);
+  t.same(placeOf(stack), ['/srv/app.ts:3:8', stack]);
   t.equal(
     placeOf(stack.replace('srv/app.ts:3', 'srv/gone.ts:3'))[0],
     '/srv/lib/x.cjs:3:7',
