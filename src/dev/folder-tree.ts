@@ -19,6 +19,8 @@ export interface FolderTreeOptions {
   readonly onChange: (path: string) => void;
   /** Some folders are not watched: why. Called once. */
   readonly onLimit: (reason: string) => void;
+  /** Watches one folder. Default: fs.watch. */
+  readonly watch?: typeof watch;
 }
 
 export class FolderTree {
@@ -71,7 +73,8 @@ export class FolderTree {
   #watch(folder: string): boolean {
     if (this.#watchers.size >= MOST_FOLDERS) return this.#limit(`there are more than ${MOST_FOLDERS} folders`);
     try {
-      const watcher = watch(folder, { persistent: false }, (event, name) => this.#onEvent(folder, event, name));
+      const { watch: begin = watch } = this.#options;
+      const watcher = begin(folder, { persistent: false }, (event, name) => this.#onEvent(folder, event, name));
       watcher.on('error', (error) => this.#onError(folder, error));
       this.#watchers.set(folder, watcher);
       return true;

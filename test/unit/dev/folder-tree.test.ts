@@ -1,7 +1,7 @@
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, symlinkSync, watch, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import t, { type Test } from 'tap';
-import { FolderTree } from '../../../src/dev/folder-tree.ts';
+import { FolderTree, type FolderTreeOptions } from '../../../src/dev/folder-tree.ts';
 import { ignored } from '../../../src/dev/ignored.ts';
 
 interface Watched {
@@ -13,7 +13,10 @@ interface Watched {
   told(): string[];
 }
 
-function watchFolder(t: Test, content: NonNullable<Parameters<Test['testdir']>[0]>, names: string[] = []): Watched {
+type Content = NonNullable<Parameters<Test['testdir']>[0]>;
+type Given = Partial<Pick<FolderTreeOptions, 'onLimit' | 'watch'>> & { readonly names?: string[] };
+
+function watchFolder(t: Test, content: Content, { names = [], ...given }: Given = {}): Watched {
   const root = join(t.testdir({ app: content }), 'app');
   const told: string[] = [];
   let look = (): void => {};
@@ -25,6 +28,7 @@ function watchFolder(t: Test, content: NonNullable<Parameters<Test['testdir']>[0
       look();
     },
     onLimit: (reason) => t.fail(reason),
+    ...given,
   });
   // A watch keeps no process alive.
   const alive = setInterval(() => {}, 1000);
@@ -87,7 +91,7 @@ t.test('folders that are made, moved, and removed and made again', async (t) => 
 
 t.test('what is ignored costs no watch and tells nothing', async (t) => {
   const content = { node_modules: { x: { 'i.js': '' } }, '.git': {}, dist: {}, lib: {} };
-  const { tree, root, after, told } = watchFolder(t, content, ['dist', '*.db']);
+  const { tree, root, after, told } = watchFolder(t, content, { names: ['dist', '*.db'] });
   t.equal(tree.size, 2);
   const ignoredFiles = ['node_modules/x/i.js', '.git/HEAD', 'dist/a.js', 'lib/a.db', 'lib/.a.ts.swp', 'lib/4913'];
   await after(() => {
@@ -118,4 +122,21 @@ t.test('a root that is removed is found again', async (t) => {
     writeFileSync(join(root, 'app.ts'), '');
   }, '');
   await after(() => writeFileSync(join(root, 'app.ts'), 'new'), 'app.ts');
+});
+
+t.test('at the limit of the system it says so once, and watches what it can', async (t) => {
+  const reasons: string[] = [];
+  let left = 2;
+  const limited = ((...args: Parameters<typeof watch>) => {
+    left -= 1;
+    if (left < 0) throw Object.assign(new Error('no more'), { code: 'ENOSPC' });
+    return watch(...args);
+  }) as typeof watch;
+  const onLimit = (reason: string): unknown => reasons.push(reason);
+  const { tree, root, after } = watchFolder(t, { a: {}, b: {}, c: {} }, { watch: limited, onLimit });
+  t.equal(tree.size, 2);
+  await after(() => writeFileSync(join(root, 'app.ts'), ''), 'app.ts');
+  await after(() => mkdirSync(join(root, 'd')), 'd');
+  t.equal(reasons.length, 1);
+  t.match(reasons[0], /fs\.inotify\.max_user_watches/);
 });
