@@ -2,11 +2,13 @@
  * `dev = reload`: whatever is saved in the app's folder asks for a reload, the ordinary one. Lives in the supervisor, and is
  * loaded only there where it is asked for.
  */
+import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { Outcome } from '../supervisor/change.ts';
 import type { Premises } from '../supervisor/launch.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
+import { Circle } from './circle.ts';
 import { Debounce } from './debounce.ts';
 import { FolderTree } from './folder-tree.ts';
 import { ignored } from './ignored.ts';
@@ -35,6 +37,7 @@ class Watch implements AppWatch {
   readonly spares: Spares = new Spares();
   readonly #options: WatchAppOptions;
   readonly #debounce: Debounce;
+  readonly #circle = new Circle(() => performance.now());
   #closed = false;
   #root = '';
   #tree: FolderTree | undefined;
@@ -61,8 +64,12 @@ class Watch implements AppWatch {
   }
 
   async #onBurst(paths: readonly string[]): Promise<void> {
-    this.#options.log.info(`Changed: ${named(paths, this.#root)}`);
-    const { outcome } = await this.#options.reload();
+    const { log, reload } = this.#options;
+    const what = named(paths, this.#root);
+    log.info(`Changed: ${what}`);
+    if (this.#circle.changed(what)) log.warn(`${what}: if the app writes that itself, name it in watch_ignore`);
+    const { outcome } = await reload();
+    this.#circle.reloaded();
     // A link that a deploy swaps may have led to another release.
     if (outcome === 'done' && !this.#closed) this.#follow();
     this.#prepare();
@@ -100,8 +107,10 @@ function limitMessage(root: string, reason: string): string {
   );
 }
 
-/** `app.ts, lib/users.ts and 12 more` */
-function named(paths: readonly string[], root: string): string {
+/** `app.ts, lib/users.ts and 12 more`; what an editor made and removed again only where there is nothing else. */
+function named(all: readonly string[], root: string): string {
+  const left = all.filter((path) => existsSync(path));
+  const paths = left.length > 0 ? left : all;
   const names = paths.slice(0, MOST_NAMED).map((path) => relative(root, path) || '.');
   const more = paths.length - names.length;
   return more > 0 ? `${names.join(', ')} and ${more} more` : names.join(', ');
