@@ -1,7 +1,7 @@
 /** One save is several events, and a checkout of a branch is thousands: they are one burst. Pure but for its timer. */
 
 /** A burst is over when nothing has come for so long, milliseconds. */
-const QUIET_MS = 50;
+const QUIET_MS = 30;
 /** It is over after so long even if it goes on, milliseconds. */
 const MOST_MS = 500;
 

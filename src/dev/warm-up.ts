@@ -1,17 +1,18 @@
 /**
- * Loads what an app will need, but nothing of the app: most of the time of a reload goes by with that. Lives in a spare
- * worker, in the event loop that is going to run the app.
+ * Loads and runs what an app will need, but nothing of the app: most of the time of a reload goes by with that. Lives in a
+ * spare worker, in the event loop that is going to run the app.
  */
 import { enableCompileCache, stripTypeScriptTypes } from 'node:module';
-import { importFastify } from '../app/forms/fastify.ts';
-import type { LoopBoot } from '../protocol.ts';
+import type { FastifyInstance } from 'fastify';
+import type { MountContext } from '../app/mount.ts';
 
-export async function warmUp({ config, warmFor = '' }: LoopBoot): Promise<void> {
+/** @param form of the app that the generation before runs */
+export async function warmUp(context: MountContext, form = ''): Promise<void> {
   try {
     enableCompileCache();
-    if (/\.m?ts$/.test(config.app)) loadStripper();
-    if (warmFor.startsWith('fastify')) await warmFastify(config.app);
-    else if (warmFor === 'fetch') await import('../app/forms/fetch.ts');
+    if (/\.m?ts$/.test(context.config.app)) loadStripper();
+    if (form.startsWith('fastify')) await warmFastify(context);
+    else if (form === 'fetch') await import('../app/forms/fetch.ts');
     else await import('../app/forms/listener.ts');
   } catch {
     // Whatever is wrong, the boot of the app says it better; and it only takes longer.
@@ -31,11 +32,18 @@ function loadStripper(): void {
 }
 
 /** Fastify loads some of itself, such as its compilers of schemas, when a first route asks for it. */
-async function warmFastify(app: string): Promise<void> {
-  const { fastify } = await importFastify(app);
-  const instance = fastify();
-  const schema = { querystring: { type: 'object', properties: { x: { type: 'integer' } } } };
-  instance.get('/', { schema: { ...schema, response: { 200: schema.querystring } } }, async () => ({ x: 1 }));
-  await instance.ready();
-  await instance.close();
+async function warmFastify(context: MountContext): Promise<void> {
+  const { mountPlugin } = await import('../app/forms/fastify.ts');
+  const value = async (fastify: FastifyInstance): Promise<void> => {
+    const object = { type: 'object', properties: { text: { type: 'string' }, count: { type: 'integer', default: 1 } } };
+    const schema = { querystring: object, body: object, response: { 200: object } };
+    fastify.get('/', { schema: { querystring: object, response: schema.response } }, async () => ({ text: '' }));
+    fastify.post('/', { schema }, async () => ({ count: 1 }));
+  };
+  const { ready, close } = await mountPlugin(
+    { form: 'fastify plugin', value, guessed: false, options: {}, hooks: {} },
+    { ...context, app_options: {} },
+  );
+  await ready();
+  await close();
 }

@@ -9,7 +9,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { getHeapStatistics } from 'node:v8';
-import { mountApp, type MountedApp } from '../app/mount.ts';
+import { mountApp, type MountContext, type MountedApp } from '../app/mount.ts';
 import type { Log } from '../log/open-log.ts';
 import { wearLimits, wornBy, type WearLimits } from '../limits/wear.ts';
 import type { LoopBoot, LoopUsage, Poison } from '../protocol.ts';
@@ -70,20 +70,7 @@ export class AppLoop {
 
   /** Loads the app. Nothing of it has started; start() does. @throws TricornError TRC_APP_* */
   static async load(options: AppLoopOptions): Promise<AppLoop> {
-    const { boot, log } = options;
-    const explicit = new Set(boot.explicit);
-    const app = await mountApp({
-      config: boot.config,
-      app_options: boot.appOptions,
-      explicit: (key) => explicit.has(key),
-      log: log.log,
-      role: boot.role,
-      worker: boot.worker,
-      thread: boot.thread,
-      generation: boot.generation,
-      address: boot.address,
-    });
-    return new AppLoop(options, app);
+    return new AppLoop(options, await mountApp(contextOf(options.boot, options.log)));
   }
 
   /** Runs the app's start hooks; connections may come when it resolves. @throws TricornError TRC_APP_BOOT */
@@ -177,4 +164,21 @@ export class AppLoop {
     this.#log.log.warn({ cut, idle }, `graceful_timeout = ${graceful_timeout} s is over: connections are cut`);
     for (const socket of this.#sockets) socket.destroy();
   }
+}
+
+/** What the app is mounted with. */
+export function contextOf(boot: LoopBoot, { log }: Pick<Log, 'log'>): MountContext {
+  const { config, appOptions, role, worker, thread, generation, address } = boot;
+  const explicit = new Set(boot.explicit);
+  return {
+    config,
+    app_options: appOptions,
+    explicit: (key) => explicit.has(key),
+    log,
+    role,
+    worker,
+    thread,
+    generation,
+    address,
+  };
 }

@@ -10,7 +10,7 @@ import { startBeating } from '../watchdog/beat.ts';
 import { watchLimits } from '../watchdog/limits.ts';
 import type { AcceptFrom, FromThread, ToThread } from '../protocol.ts';
 import { accept, finishAccepting } from './acceptor.ts';
-import { AppLoop } from './app-loop.ts';
+import { AppLoop, contextOf } from './app-loop.ts';
 import { refresh } from './arrived-socket.ts';
 import { currentRequest } from './current-request.ts';
 import { openLedger } from './flight-recorder.ts';
@@ -57,7 +57,7 @@ onUncaught((error) => {
 
 try {
   if (boot.warmFor !== undefined) {
-    await (await import('../dev/warm-up.ts')).warmUp(boot);
+    await (await import('../dev/warm-up.ts')).warmUp(contextOf(boot, log), boot.warmFor);
     await told.promise;
   }
   const loop = await AppLoop.load({

@@ -107,7 +107,7 @@ function warnOfDeafSettings(context: MountContext): void {
 }
 
 /** The app's own Fastify, else Tricorn's: two versions in one app would not know each other's plugins. */
-export async function importFastify(app: string): Promise<FastifyModule> {
+async function importFastify(app: string): Promise<FastifyModule> {
   const own = resolveFrom(app, 'fastify');
   const module = (await import(own === undefined ? 'fastify' : pathToFileURL(own).href)) as { default: FastifyModule };
   return module.default;

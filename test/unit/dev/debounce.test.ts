@@ -33,19 +33,19 @@ function start(): { time: Time; bursts: (readonly string[])[]; debounce: Debounc
   return { time, bursts, debounce };
 }
 
-t.test('what comes together is one burst, each thing once; it is over when nothing has come for 50 ms', async (t) => {
+t.test('what comes together is one burst, each thing once; it is over when nothing has come for 30 ms', async (t) => {
   const { time, bursts, debounce } = start();
   debounce.add('a');
-  time.pass(40);
+  time.pass(20);
   debounce.add('b');
   debounce.add('a');
-  time.pass(49);
+  time.pass(29);
   t.same(bursts, []);
   time.pass(1);
   t.same(bursts, [['a', 'b']]);
   time.pass(1000);
   debounce.add('c');
-  time.pass(50);
+  time.pass(30);
   t.same(bursts, [['a', 'b'], ['c']], 'and the next one begins anew');
 });
 
