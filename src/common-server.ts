@@ -13,7 +13,7 @@ import type { Logger } from './log/supervisor-log.ts';
 import { bootTimeout, earlyEnd, trialError } from './supervisor/boot-errors.ts';
 import { howItEnded } from './supervisor/deaths.ts';
 import type { Hook } from './supervisor/hooks.ts';
-import { launchWorker } from './supervisor/launch.ts';
+import { launchWorker, type Post } from './supervisor/launch.ts';
 import { watchPoison } from './supervisor/poison-watch.ts';
 import { Readiness } from './supervisor/readiness.ts';
 import { freeze } from './supervisor/releases.ts';
@@ -251,10 +251,13 @@ export abstract class CommonServer {
     return { workers, threads: this.#supervisor.check ? Math.min(threads, 1) : threads };
   }
 
+  /** What its worker of that number is to be. */
+  post(worker: number): Post {
+    return { role: this.mode === 'evented' ? 'evented' : 'http', worker, threads: this.wanted().threads };
+  }
+
   #launch(worker: number): WorkerHandle {
-    const isEvented = this.mode === 'evented';
-    const post = { role: isEvented ? 'evented' : 'http', worker, threads: this.wanted().threads } as const;
-    return launchWorker(this, post, this.#supervisor);
+    return launchWorker(this, this.post(worker), this.#supervisor);
   }
 
   /** What it serves lasts long: it is not recycled by requests. */

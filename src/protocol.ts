@@ -30,6 +30,8 @@ export interface LoopBoot {
   readonly address: ListenAddress | null;
   /** Absent in normal operation. */
   readonly recorder?: RecorderBoot;
+  /** It is a spare (src/dev/spares.ts): it gets ready for this form of app, and loads none before it is told to go. */
+  readonly warmFor?: string | undefined;
 }
 
 /** Where a loop also writes down its requests, so that the record outlives its process: src/flight-record.ts. */
@@ -206,10 +208,10 @@ export type FromLifeline =
 
 /**
  * From a threaded worker's main thread to its threads; a transferred net.Socket is a message of its own. `wake` asks for
- * nothing but a turn of the event loop.
+ * nothing but a turn of the event loop. `go` is for spares.
  */
 export type ToThread =
-  | { readonly type: 'usage' | 'wake' }
+  | { readonly type: 'usage' | 'wake' | 'go' }
   | Drain
   | Poison
   | Measure

@@ -88,6 +88,9 @@ export interface Config {
   readonly stop_after_init: boolean;
   /** Absolute path, or ''. */
   readonly test_file: string;
+  readonly dev: 'none' | 'reload';
+  /** Names, globs, or paths from the watched folder. */
+  readonly watch_ignore: readonly string[];
 }
 
 /** What loading yields; `app_options` is the ini's [app] section, handed to the app untouched. */

@@ -26,7 +26,15 @@ type SettingType = 'string' | 'path' | 'boolean' | 'integer' | 'count' | 'durati
 /** What a change needs: nothing (`live`), new workers (`reload`), or a new supervisor (`restart`). */
 type Reloadable = 'live' | 'reload' | 'restart';
 
-export type Group = 'App and mode' | 'HTTP' | 'Timeouts and limits' | 'Supervision' | 'Proxy' | 'Logging' | 'Process';
+export type Group =
+  | 'App and mode'
+  | 'HTTP'
+  | 'Timeouts and limits'
+  | 'Supervision'
+  | 'Proxy'
+  | 'Logging'
+  | 'Process'
+  | 'Development';
 
 /** A value's form beyond its type: see formats.ts. */
 export type Format = 'host' | 'trust' | 'mode' | 'canary';
@@ -196,7 +204,8 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
   graceful_timeout: {
     type: 'duration',
     group: 'Timeouts and limits',
-    default: 30,
+    default: (_facts, config) => (config.dev === 'reload' ? 5 : 30),
+    defaultText: '30 s; 5 s with dev = reload',
     min: 0,
     max: dayInSeconds,
     doc: 'How long requests in flight may take to finish when a worker stops',
@@ -537,6 +546,27 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     doc: 'Once ready, run this file with `node --test`; TRICORN_URL is the address',
     reloadable: 'restart',
     file: { endings: scripts },
+  },
+  dev: {
+    type: 'enum',
+    group: 'Development',
+    default: 'none',
+    values: ['none', 'reload'],
+    doc: "For development: reload = reload whenever a file in the app's folder has changed",
+    reloadable: 'restart',
+    placeholder: 'WHAT',
+    elsewhere: ['watch', 'reload'],
+  },
+  watch_ignore: {
+    type: 'list',
+    group: 'Development',
+    default: [],
+    defaultText: 'none',
+    doc: 'Files and folders that are not watched: names or globs at any depth (*.db), or with a slash paths from the watched folder (public/uploads)',
+    reloadable: 'restart',
+    placeholder: 'GLOB,...',
+    unusedWhen: (config) => (config.dev === 'reload' ? undefined : 'dev is none'),
+    elsewhere: ['ignore_watch', 'ignore'],
   },
 };
 

@@ -6,10 +6,13 @@ import { constants } from 'node:os';
 import { setTimeout as pass } from 'node:timers/promises';
 import type { CommonServer, ServerOptions } from '../common-server.ts';
 import type { Config, LoadedConfig } from '../config/config.ts';
+import type { Spares } from '../dev/spares.ts';
+import type { AppWatch } from '../dev/watch-app.ts';
 import { logError, toWireError, type WireError } from '../errors.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { Control } from '../control/open.ts';
 import type { Account } from './account.ts';
+import type { Outcome } from './change.ts';
 import { Changes } from './changes.ts';
 import { Deaths } from './deaths.ts';
 import { runHooks, type Hook } from './hooks.ts';
@@ -57,6 +60,7 @@ export class Supervisor {
   #made = 0;
   #account: Account | undefined;
   #control: Control | undefined;
+  #watch: AppWatch | undefined;
   #state: ServerState = 'new';
   #hasServed = false;
   #exitCode = 0;
@@ -94,6 +98,15 @@ export class Supervisor {
 
   get account(): Account | undefined {
     return this.#account;
+  }
+
+  get spares(): Spares | undefined {
+    return this.#watch?.spares;
+  }
+
+  /** How many generations there have been. */
+  get made(): number {
+    return this.#made;
   }
 
   /** The generation that serves. */
@@ -256,6 +269,7 @@ export class Supervisor {
     this.#enter('booting');
     this.#ticker.start();
     const error = await this.boot(first);
+    if (!error) await this.#watchApp();
     if (this.#state !== 'booting') return;
     const lost = this.listeners.lost();
     if (error) this.fail(error);
@@ -277,6 +291,15 @@ export class Supervisor {
     // Not before: where the path is a given one, it was the predecessor's until now.
     await this.#openControl(true).catch((error: unknown) => logError(this.#log, toWireError(error), '', 'error'));
     this.#onReady(first);
+  }
+
+  /** Before it says that it is ready: what is saved from then on must not be missed. */
+  async #watchApp(): Promise<void> {
+    if (this.#config.dev === 'none' || this.check) return;
+    const { watchApp } = await import('../dev/watch-app.ts');
+    if (this.#state !== 'booting') return;
+    const reload = (): Promise<Outcome> => this.#changes.request({ command: 'reload' });
+    this.#watch = watchApp({ supervisor: this, log: this.#log, reload });
   }
 
   /** The supervisor's whole work. */
@@ -360,6 +383,7 @@ export class Supervisor {
     this.#enter('stopping');
     this.manager.stopping();
     this.#tests.abort();
+    this.#watch?.close();
     if (delay === 0) return this.#drain();
     this.#log.info(`Requests are served for drain_delay = ${delay} s more`);
     setTimeout(() => this.#drain(), delay * 1000).unref();

@@ -3,12 +3,13 @@
  * Connections are handed to it by accept(); it never listens.
  *
  * States: serving -> draining (by drain()) -> drained. While draining, every answer says `Connection: close`, and
- * idle connections are left open until they have sent one more request, because it may be on its way already.
+ * idle connections are left open until they have sent one more request, because it may be on its way already; with
+ * dev = reload they are ended at once, because that request should be answered by new code.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { getHeapStatistics } from 'node:v8';
-import { mountApp, type MountedApp } from '../app/mount.ts';
+import { mountApp, type MountContext, type MountedApp } from '../app/mount.ts';
 import type { Log } from '../log/open-log.ts';
 import { wearLimits, wornBy, type WearLimits } from '../limits/wear.ts';
 import type { LoopBoot, LoopFigures, LoopUsage, Poison } from '../protocol.ts';
@@ -74,20 +75,7 @@ export class AppLoop {
 
   /** Loads the app. Nothing of it has started; start() does. @throws TricornError TRC_APP_* */
   static async load(options: AppLoopOptions): Promise<AppLoop> {
-    const { boot, log } = options;
-    const explicit = new Set(boot.explicit);
-    const app = await mountApp({
-      config: boot.config,
-      app_options: boot.appOptions,
-      explicit: (key) => explicit.has(key),
-      log: log.log,
-      role: boot.role,
-      worker: boot.worker,
-      thread: boot.thread,
-      generation: boot.generation,
-      address: boot.address,
-    });
-    return new AppLoop(options, app);
+    return new AppLoop(options, await mountApp(contextOf(options.boot, options.log)));
   }
 
   /** Runs the app's start hooks; connections may come when it resolves. @throws TricornError TRC_APP_BOOT */
@@ -138,11 +126,17 @@ export class AppLoop {
     this.#draining = true;
     this.#requests.drain();
     this.#upgrades.close({ code: final ? 1001 : 1012, spreadMs: ws_drain_spread * 1000, limitMs: limit });
+    if (this.#boot.config.dev === 'reload') void this.#endIdle();
     const timer = setTimeout(() => this.#cut(), limit);
     this.#checkEmpty();
     await this.#emptied.promise;
     clearTimeout(timer);
     await this.#app.stop(Math.max(LEAST_HOOK_MS, limit - (performance.now() - begun)));
+  }
+
+  async #endIdle(): Promise<void> {
+    const { endIdle } = await import('../dev/end-idle.ts');
+    endIdle(this.#sockets, (socket) => this.#requests.isIdle(socket));
   }
 
   async usage(): Promise<LoopUsage> {
@@ -191,4 +185,21 @@ export class AppLoop {
     this.#log.log.warn({ cut, ...more, idle }, `graceful_timeout = ${graceful_timeout} s is over: connections are cut`);
     for (const socket of this.#sockets) socket.destroy();
   }
+}
+
+/** What the app is mounted with. */
+export function contextOf(boot: LoopBoot, { log }: Pick<Log, 'log'>): MountContext {
+  const { config, appOptions, role, worker, thread, generation, address } = boot;
+  const explicit = new Set(boot.explicit);
+  return {
+    config,
+    app_options: appOptions,
+    explicit: (key) => explicit.has(key),
+    log,
+    role,
+    worker,
+    thread,
+    generation,
+    address,
+  };
 }

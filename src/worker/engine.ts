@@ -9,6 +9,8 @@ export interface Engine {
   readonly handsOn: boolean;
   /** The form of app that is served; known once started. */
   readonly form: string;
+  /** Gets ready for the app, but imports nothing of it: for a spare. */
+  warmUp(): Promise<void>;
   /** Imports the app; none of its hooks have run. @throws TricornError TRC_APP_* */
   load(): Promise<void>;
   /** Runs the app's start hooks. @throws TricornError TRC_APP_* */

@@ -3,7 +3,8 @@
  *
  * States, and how each is entered and left:
  *
- *   loading   the app is imported. Left when it is; a drain ends the process at once, for nothing of it has started.
+ *   loading   the app is imported, in a spare not before it is told to. Left when it is; a drain ends the process at once,
+ *             for nothing of it has started.
  *   starting  the app's start hooks run. Left when they are through; a drain waits for that.
  *   serving   connections are accepted. Left by a drain.
  *   draining  what is there is finished, then the stop hooks run. Left by the end of the process.
@@ -27,6 +28,8 @@ export class HttpWorker {
   readonly #log: Log;
   readonly #loadEngine: () => Promise<Engine>;
   readonly #uncaught: UncaughtLog;
+  /** The boot message, which a spare gets twice, has come for the second time. */
+  readonly #told: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #state: State = 'loading';
   #drainIsDue = false;
   #acceptors: Server[] = [];
@@ -50,6 +53,10 @@ export class HttpWorker {
     try {
       await this.#claim();
       this.#loaded = await this.#loadEngine();
+      if (this.#boot.warmFor !== undefined) {
+        await this.#engine.warmUp();
+        await this.#told.promise;
+      }
       if (this.#threads !== undefined) this.#engine.resize(this.#threads);
       await this.#engine.load();
       this.#state = 'starting';
@@ -58,7 +65,7 @@ export class HttpWorker {
       if (this.#drainIsDue) return await this.#drain(false);
       await this.#serve();
     } catch (error) {
-      this.#failBoot(error);
+      await this.#failBoot(error);
     }
   }
 
@@ -98,6 +105,7 @@ export class HttpWorker {
     else if (message.type === 'threads') this.#resize(message.count);
     else if (message.type === 'usage') void this.#tellUsage();
     else if (message.type === 'measure') void this.#measure(message.on);
+    else if (message.type === 'boot') this.#told.resolve();
     else if (message.type === 'poison') this.#loaded?.refuseRoute(message);
   }
 
@@ -139,7 +147,7 @@ export class HttpWorker {
   /** One that serves finishes what is in flight elsewhere; its replacement starts at once. */
   #onUncaught(error: unknown): void {
     if (this.#state === 'loading' || this.#state === 'starting') {
-      return this.#failBoot(new TricornError('TRC_APP_BOOT', { app: this.#boot.config.app }, { cause: error }));
+      return void this.#failBoot(new TricornError('TRC_APP_BOOT', { app: this.#boot.config.app }, { cause: error }));
     }
     this.#uncaught.add(error);
     const request = currentRequest();
@@ -154,8 +162,10 @@ export class HttpWorker {
   }
 
   /** The supervisor logs it: once, however many workers fail alike. */
-  #failBoot(error: unknown): void {
-    const wire = toWireError(error);
+  async #failBoot(error: unknown): Promise<void> {
+    const told = toWireError(error);
+    const isDev = this.#boot.config.dev === 'reload';
+    const wire = isDev ? (await import('../dev/framed.ts')).framed(told) : told;
     // Sent before the channel goes down with the process.
     tell({ type: 'fatal', error: wire }, () => leave(this.#log, wire.exitCode));
   }

@@ -168,6 +168,11 @@ export class Requests {
     return connection[NEWEST] !== undefined;
   }
 
+  /** Whether nothing on the connection comes to an end by itself. */
+  isIdle({ [NEWEST]: newest }: TrackedSocket): boolean {
+    return !newest || lastsLong(newest);
+  }
+
   /** A connection is gone. Node tells that only to the first of its pipelined responses. */
   onConnectionEnd(connection: TrackedSocket): void {
     for (const tracked of chain(connection)) this.#onEnd(tracked);

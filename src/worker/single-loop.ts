@@ -8,7 +8,7 @@ import type { RequestInFlight } from '../log/requests.ts';
 import type { LoopFigures, LoopUsage, Poison, WorkerBoot } from '../protocol.ts';
 import { startBeating } from '../watchdog/beat.ts';
 import { watchLimits } from '../watchdog/limits.ts';
-import { AppLoop } from './app-loop.ts';
+import { AppLoop, contextOf } from './app-loop.ts';
 import { openLedger } from './flight-recorder.ts';
 import type { Ledger } from './ledger.ts';
 import type { MonitorBoot } from './monitor.ts';
@@ -40,6 +40,11 @@ export class SingleLoop implements Engine {
 
   get form(): string {
     return this.#running.form;
+  }
+
+  async warmUp(): Promise<void> {
+    const { warmUp } = await import('../dev/warm-up.ts');
+    await warmUp(contextOf({ ...this.#boot, thread: 0 }, this.#log), this.#boot.warmFor);
   }
 
   async load(): Promise<void> {

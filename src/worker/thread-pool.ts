@@ -82,10 +82,16 @@ export class ThreadPool implements Engine {
     return this.#ready()[0]?.form ?? '';
   }
 
+  /** Its threads do that, and wait for `go`. */
+  async warmUp(): Promise<void> {
+    for (const number of plan(this.#threads, this.#wanted).spawn) this.#spawn(number, this.#boot.warmFor);
+  }
+
   /** A thread imports and starts in one go: all is done by start(). */
   async load(): Promise<void> {}
 
   async start(): Promise<void> {
+    for (const thread of this.#threads) thread.send({ type: 'go' });
     for (const number of plan(this.#threads, this.#wanted).spawn) this.#spawn(number);
     await Promise.all([...this.#threads].map((thread) => readiness(thread, this.#boot.config.app)));
     this.#booted = true;
@@ -169,9 +175,10 @@ export class ThreadPool implements Engine {
     );
   }
 
-  #spawn(number: number): void {
+  #spawn(number: number, warmFor?: string): void {
     const recorder = this.#regions.take();
-    const thread = new PoolThread({ ...this.#boot, thread: number, ...(recorder && { recorder }) }, this.#spares.pop());
+    const boot = { ...this.#boot, thread: number, warmFor, ...(recorder && { recorder }) };
+    const thread = new PoolThread(boot, this.#spares.pop());
     thread.on('exit', () => this.#regions.release(recorder));
     this.#threads.add(thread);
     const watchdog = new Watchdog(

@@ -10,7 +10,7 @@ import { startBeating } from '../watchdog/beat.ts';
 import { watchLimits } from '../watchdog/limits.ts';
 import type { AcceptFrom, FromThread, ToThread } from '../protocol.ts';
 import { accept, finishAccepting } from './acceptor.ts';
-import { AppLoop } from './app-loop.ts';
+import { AppLoop, contextOf } from './app-loop.ts';
 import { refresh } from './arrived-socket.ts';
 import { currentRequest } from './current-request.ts';
 import { openLedger } from './flight-recorder.ts';
@@ -28,6 +28,7 @@ const uncaught = new UncaughtLog(log, () => ledger.entries());
 process.on('exit', () => ledger.leave());
 startBeating(ledger, watchLimits(config, role));
 
+const told = Promise.withResolvers<void>();
 let loaded: AppLoop | undefined;
 let serving: AppLoop | undefined;
 /** Of unix sockets, whose connections cannot be handed over. */
@@ -41,6 +42,7 @@ port.on('message', (message: ToThread | Socket) => {
   else if (message.type === 'drain') onDrain(message.final);
   else if (message.type === 'measure') measure(message.on);
   else if (message.type === 'poison') loaded?.refuseRoute(message);
+  else if (message.type === 'go') told.resolve();
   else if (message.type === 'listen') void listen(message.on);
 });
 
@@ -55,6 +57,10 @@ onUncaught((error) => {
 });
 
 try {
+  if (boot.warmFor !== undefined) {
+    await (await import('../dev/warm-up.ts')).warmUp(contextOf(boot, log), boot.warmFor);
+    await told.promise;
+  }
   const loop = await AppLoop.load({
     boot,
     log,

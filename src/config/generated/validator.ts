@@ -55,6 +55,8 @@ const schema11 = {
     group: { type: 'string', pattern: '^[^\\u0000]*$' },
     stop_after_init: { type: 'boolean' },
     test_file: { type: 'string', pattern: '^[^\\u0000]*$' },
+    dev: { type: 'string', enum: ['none', 'reload'] },
+    watch_ignore: { type: 'array', items: { type: 'string', pattern: '^[^\\u0000]*$' } },
   },
 };
 const func2 = Object.prototype.hasOwnProperty;
@@ -1892,12 +1894,94 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
+    if (data.dev !== undefined) {
+      let data50 = data.dev;
+      if (typeof data50 !== 'string') {
+        const err115 = {
+          instancePath: instancePath + '/dev',
+          schemaPath: '#/properties/dev/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err115];
+        } else {
+          vErrors.push(err115);
+        }
+        errors++;
+      }
+      if (!(data50 === 'none' || data50 === 'reload')) {
+        const err116 = {
+          instancePath: instancePath + '/dev',
+          schemaPath: '#/properties/dev/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.dev.enum },
+        };
+        if (vErrors === null) {
+          vErrors = [err116];
+        } else {
+          vErrors.push(err116);
+        }
+        errors++;
+      }
+    }
+    if (data.watch_ignore !== undefined) {
+      let data51 = data.watch_ignore;
+      if (Array.isArray(data51)) {
+        const len1 = data51.length;
+        for (let i1 = 0; i1 < len1; i1++) {
+          let data52 = data51[i1];
+          if (typeof data52 === 'string') {
+            if (!pattern0.test(data52)) {
+              const err117 = {
+                instancePath: instancePath + '/watch_ignore/' + i1,
+                schemaPath: '#/properties/watch_ignore/items/pattern',
+                keyword: 'pattern',
+                params: { pattern: '^[^\\u0000]*$' },
+              };
+              if (vErrors === null) {
+                vErrors = [err117];
+              } else {
+                vErrors.push(err117);
+              }
+              errors++;
+            }
+          } else {
+            const err118 = {
+              instancePath: instancePath + '/watch_ignore/' + i1,
+              schemaPath: '#/properties/watch_ignore/items/type',
+              keyword: 'type',
+              params: { type: 'string' },
+            };
+            if (vErrors === null) {
+              vErrors = [err118];
+            } else {
+              vErrors.push(err118);
+            }
+            errors++;
+          }
+        }
+      } else {
+        const err119 = {
+          instancePath: instancePath + '/watch_ignore',
+          schemaPath: '#/properties/watch_ignore/type',
+          keyword: 'type',
+          params: { type: 'array' },
+        };
+        if (vErrors === null) {
+          vErrors = [err119];
+        } else {
+          vErrors.push(err119);
+        }
+        errors++;
+      }
+    }
   } else {
-    const err115 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
+    const err120 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
     if (vErrors === null) {
-      vErrors = [err115];
+      vErrors = [err120];
     } else {
-      vErrors.push(err115);
+      vErrors.push(err120);
     }
     errors++;
   }

@@ -63,6 +63,8 @@ t.test('the defaults are those of the manual', async (t) => {
     group: '',
     stop_after_init: false,
     test_file: '',
+    dev: 'none',
+    watch_ignore: [],
   });
 });
 
