@@ -96,7 +96,7 @@ export abstract class CommonServer {
     this.options = others;
     this.#log = log;
     this.#supervisor = successorOf ? successorOf.#supervisor : new Supervisor(this.loaded, options);
-    this.generation = this.#supervisor.nextGeneration();
+    this.generation = this.#supervisor.generations.nextNumber();
     this.workers = this.#hire({ log, clock, launch: (number) => this.#launch(number) });
     this.#aside = this.#hire({ log, clock, launch: (number) => this.#launchAside(number) });
     this.#readiness = new Readiness({
@@ -140,7 +140,7 @@ export abstract class CommonServer {
 
   /** Why run() ended by itself: the boot failed, or a crash loop; undefined where it was asked to stop. */
   get failure(): WireError | undefined {
-    return this.#supervisor.failure;
+    return this.#supervisor.ending.failure;
   }
 
   /** Routes that are refused now, since they have killed event loops. */
@@ -150,7 +150,7 @@ export abstract class CommonServer {
 
   /** Runs `hook` in the supervisor once, after the last worker is gone, within what is left of graceful_timeout. */
   onStop(hook: Hook): void {
-    this.#supervisor.onStop(hook);
+    this.#supervisor.ending.onStop(hook);
   }
 
   /** Serves until a signal ends it. Resolves with the exit code that the process should have. */
@@ -316,7 +316,7 @@ export abstract class CommonServer {
   }
 
   #killTime(): number {
-    return this.#supervisor.now() + this.config.graceful_timeout * 1000 + KILL_GRACE_MS;
+    return this.#supervisor.clock() + this.config.graceful_timeout * 1000 + KILL_GRACE_MS;
   }
 
   #enter(state: GenerationState): void {

@@ -19,7 +19,7 @@ import { Spares } from './spares.ts';
 const MOST_NAMED = 3;
 
 export interface WatchAppOptions {
-  readonly supervisor: Premises & Pick<Supervisor, 'current' | 'made'>;
+  readonly supervisor: Premises & Pick<Supervisor, 'current' | 'generations'>;
   readonly log: Logger;
   readonly reload: () => Promise<Outcome>;
 }
@@ -77,7 +77,7 @@ class Watch implements AppWatch {
 
   #prepare(): void {
     const { supervisor } = this.#options;
-    if (!this.#closed) this.spares.prepare(supervisor.current, supervisor.made + 1, supervisor);
+    if (!this.#closed) this.spares.prepare(supervisor.current, supervisor.generations.made + 1, supervisor);
   }
 
   /** Watches where the app is by now. */

@@ -27,7 +27,10 @@ interface Asked {
 
 export interface ChangesOptions {
   readonly log: Logger;
-  readonly supervisor: Pick<Supervisor, 'state' | 'current' | 'boot' | 'promote' | 'tellChange' | 'wake' | 'clock'> &
+  readonly supervisor: Pick<
+    Supervisor,
+    'state' | 'current' | 'boot' | 'generations' | 'tellChange' | 'wake' | 'clock'
+  > &
     UpgradeOptions['supervisor'];
 }
 
@@ -180,7 +183,7 @@ export class Changes {
     if (error && wasTried) await closed(next.handles);
     if (error) return this.#failed(what, error);
     this.#before = old.loaded;
-    this.#supervisor.promote(next);
+    this.#supervisor.generations.promote(next);
     next.options.setLogLevel?.(next.config.log_level);
     // Who asks after that, on a connection of his own, is answered by the new one.
     await closed(old.handles);
