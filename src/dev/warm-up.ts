@@ -40,10 +40,10 @@ async function warmFastify(context: MountContext): Promise<void> {
     fastify.get('/', { schema: { querystring: object, response: schema.response } }, async () => ({ text: '' }));
     fastify.post('/', { schema }, async () => ({ count: 1 }));
   };
-  const mounted = await mountPlugin(
+  const form = await mountPlugin(
     { form: 'fastify plugin', value, guessed: false, options: {}, hooks: {} },
     { ...context, app_options: {} },
   );
-  await mounted.ready();
-  await mounted.close();
+  await form.ready();
+  await form.close();
 }

@@ -11,6 +11,7 @@ import type { Socket } from 'node:net';
 import { getHeapStatistics } from 'node:v8';
 import { mountApp, type MountContext, type MountedApp } from '../app/mount.ts';
 import type { Log } from '../log/open-log.ts';
+import { endIdle } from '../dev/end-idle.ts';
 import { wearLimits, wornBy, type WearLimits } from '../limits/wear.ts';
 import type { LoopBoot, LoopFigures, LoopUsage, Poison } from '../protocol.ts';
 import type { Ledger } from './ledger.ts';
@@ -126,17 +127,12 @@ export class AppLoop {
     this.#draining = true;
     this.#requests.drain();
     this.#upgrades.close({ code: final ? 1001 : 1012, spreadMs: ws_drain_spread * 1000, limitMs: limit });
-    if (this.#boot.config.dev === 'reload') void this.#endIdle();
+    if (this.#boot.config.dev === 'reload') endIdle(this.#sockets, (socket) => this.#requests.isIdle(socket));
     const timer = setTimeout(() => this.#cut(), limit);
     this.#checkEmpty();
     await this.#emptied.promise;
     clearTimeout(timer);
     await this.#app.stop(Math.max(LEAST_HOOK_MS, limit - (performance.now() - begun)));
-  }
-
-  async #endIdle(): Promise<void> {
-    const { endIdle } = await import('../dev/end-idle.ts');
-    endIdle(this.#sockets, (socket) => this.#requests.isIdle(socket));
   }
 
   async usage(): Promise<LoopUsage> {
