@@ -152,6 +152,13 @@ interface Measure {
   readonly on: boolean;
 }
 
+/** Threads: they are replaced, one after the other, by those of another generation that differs in its code alone. */
+export interface Renew {
+  readonly type: 'renew';
+  readonly app: string;
+  readonly generation: number;
+}
+
 /** Nobody caught an error: it is logged, what is in flight still finishes, and a replacement is due. */
 interface Broken {
   readonly type: 'broken';
@@ -163,6 +170,7 @@ export type ToWorker =
   | Drain
   | { readonly type: 'threads'; readonly count: number }
   | Measure
+  | Renew
   | { readonly type: 'usage' };
 
 export type FromWorker =
@@ -175,6 +183,8 @@ export type FromWorker =
   | { readonly type: 'threads'; readonly ready: boolean; readonly failed: boolean }
   /** Threads: one of them has died, or cannot go on; it is replaced. */
   | { readonly type: 'lost'; readonly thread: number }
+  /** Threads: all are replaced, or why one could not be. */
+  | { readonly type: 'renewed'; readonly error?: WireError | undefined }
   | { readonly type: 'measured'; readonly loops: readonly LoopFigures[] }
   | Worn
   | WorkerUsage;
@@ -188,7 +198,7 @@ export function isFromWorker(message: unknown): message is FromWorker {
   if (type === 'ready') return typeof form === 'string';
   if (type === 'fatal') return typeof error === 'object' && error !== null;
   if (type === 'worn') return typeof reason === 'string';
-  if (type === 'broken' || type === 'closed') return true;
+  if (type === 'broken' || type === 'closed' || type === 'renewed') return true;
   if (type === 'threads') return typeof ready === 'boolean';
   if (type === 'lost') return typeof thread === 'number';
   return (type === 'usage' || type === 'measured') && Array.isArray(loops);

@@ -10,6 +10,7 @@ import type { LoadedConfig } from '../config/config.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import { roll } from '../roster/rolling.ts';
 import type { ChangeRequest, LastChange, Outcome, Progress } from './change.ts';
+import { renewable, renewThreads } from './renew-threads.ts';
 import { keepWhatNeedsRestart, withMode } from './restart-settings.ts';
 import type { Supervisor } from './supervisor.ts';
 import { Trial } from './trial.ts';
@@ -172,7 +173,7 @@ export class Changes {
     }
     // Before its first tick.
     this.#follow(next);
-    const error = await this.#supervisor.boot(next);
+    const error = await this.#boot(next, old);
     this.#next = undefined;
     const wasTried = this.#trial !== undefined;
     this.#trial?.close();
@@ -191,6 +192,17 @@ export class Changes {
     const text = `${sentence(what)}: generation ${next.generation} serves, ${next.describe()}, ${form}`;
     this.#log.info({ generation: next.generation }, text);
     return { outcome: 'done', text, generation: next.generation };
+  }
+
+  /** Beside the old one; in its very process, thread by thread, where that is asked for and can be. */
+  async #boot(next: CommonServer, old: CommonServer): Promise<WireError | undefined> {
+    if (this.#trial || !renewable(next, old)) return this.#supervisor.boot(next);
+    const error = await renewThreads(next, old);
+    if (error) return error;
+    const booted = this.#supervisor.boot(next);
+    // The stop that came meanwhile has not seen this generation.
+    if (this.#supervisor.state !== 'serving') next.drain();
+    return booted;
   }
 
   /** While the next generation boots: says how far it is, and in a rolling reload lets it go on. */

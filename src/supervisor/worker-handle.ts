@@ -54,7 +54,8 @@ interface Events {
 
 export class WorkerHandle extends EventEmitter<Events> {
   readonly number: number;
-  readonly generation: number;
+  /** Another one once its threads have been renewed. */
+  generation: number;
   readonly role: WorkerBoot['role'];
   /** As it was started; 0 = the app runs in its main thread. */
   readonly threads: number;
@@ -75,6 +76,7 @@ export class WorkerHandle extends EventEmitter<Events> {
   readonly #clock: () => number;
   #stacks: PromiseWithResolvers<readonly LoopStack[]> | undefined;
   #usage: PromiseWithResolvers<WorkerUsage | undefined> | undefined;
+  #renewed: PromiseWithResolvers<WireError | undefined> | undefined;
   #figures: PromiseWithResolvers<readonly LoopFigures[]> | undefined;
   readonly #closed: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #state: MemberState = 'starting';
@@ -163,6 +165,13 @@ export class WorkerHandle extends EventEmitter<Events> {
     return this.#figures.promise;
   }
 
+  /** Replaces its threads by those of another generation. Resolves with the reason where that fails; also with its end. */
+  renew(app: string, generation: number): Promise<WireError | undefined> {
+    this.#renewed = Promise.withResolvers();
+    this.send({ type: 'renew', app, generation });
+    return this.#renewed.promise;
+  }
+
   get #lifeline(): Socket | undefined {
     return (this.#worker.process.stdio[LIFELINE_FD] as Socket | null | undefined) ?? undefined;
   }
@@ -213,6 +222,7 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.#onStacks([]);
     this.#onUsage();
     this.#onFigures([]);
+    this.#renewed?.resolve(undefined);
     this.#closed.resolve();
     this.#enter('exited');
   }
@@ -223,6 +233,7 @@ export class WorkerHandle extends EventEmitter<Events> {
     else if (message.type === 'worn') this.emit('worn', message.reason);
     else if (message.type === 'broken') this.emit('stuck');
     else if (message.type === 'closed') this.#closed.resolve();
+    else if (message.type === 'renewed') this.#renewed?.resolve(message.error);
     else if (message.type === 'measured') this.#onFigures(message.loops);
     else if (message.type === 'lost') this.emit('lost', message.thread);
     else if (message.type === 'threads') this.#onThreads(message.ready, message.failed);

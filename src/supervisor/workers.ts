@@ -163,8 +163,26 @@ export class Workers extends EventEmitter<Events> {
     this.#slots.stop();
   }
 
+  /** Gives its workers to another generation. */
+  release(): WorkerHandle[] {
+    const handles = [...this.#handles];
+    for (const handle of handles) handle.removeAllListeners();
+    this.#handles.clear();
+    this.#due.clear();
+    return handles;
+  }
+
+  adopt(handles: readonly WorkerHandle[]): void {
+    for (const handle of handles) this.#add(handle);
+  }
+
   #start(number: number): void {
     const handle = this.#launch(number);
+    this.#add(handle);
+    this.#log.debug({ worker: number, child: handle.pid }, `${handle.name} starts`);
+  }
+
+  #add(handle: WorkerHandle): void {
     this.#handles.add(handle);
     handle.on('state', (state) => {
       if (state === 'ready') this.#onReady(handle);
@@ -176,7 +194,6 @@ export class Workers extends EventEmitter<Events> {
     handle.on('stuck', () => this.emit('stuck', handle));
     handle.on('blame', (request) => this.emit('blame', handle, request));
     handle.on('fatal', (error) => this.emit('fatal', handle, error));
-    this.#log.debug({ worker: number, child: handle.pid }, `${handle.name} starts`);
   }
 
   #onReady(handle: WorkerHandle): void {

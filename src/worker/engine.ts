@@ -2,7 +2,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { RequestInFlight } from '../log/requests.ts';
-import type { LoopFigures, LoopUsage, Poison } from '../protocol.ts';
+import type { WireError } from '../errors.ts';
+import type { LoopFigures, LoopUsage, Poison, Renew } from '../protocol.ts';
 
 export interface Engine {
   /** Whether an accepted connection must not be read here, because it is handed on. */
@@ -29,6 +30,8 @@ export interface Engine {
   abandon(request: IncomingMessage): void;
   /** The requests in flight, of all loops, the oldest first. */
   inflight(): RequestInFlight[];
+  /** Replaces the threads one after the other. Resolves with the reason where it cannot. */
+  renew(order: Renew): Promise<WireError | undefined>;
   /** How many threads there should be from now on; nothing where there are none. */
   resize(threads: number): void;
 }

@@ -14,7 +14,7 @@ import { toWireError, TricornError } from '../errors.ts';
 import { residentBytes } from '../limits/resident.ts';
 import type { Log } from '../log/open-log.ts';
 import type { RequestInFlight } from '../log/requests.ts';
-import type { FromWorker, ToWorker, WorkerBoot } from '../protocol.ts';
+import type { FromWorker, Renew, ToWorker, WorkerBoot } from '../protocol.ts';
 import { bindError } from '../supervisor/listener.ts';
 import { accept, claim, finishAccepting } from './acceptor.ts';
 import { currentRequest } from './current-request.ts';
@@ -104,6 +104,7 @@ export class HttpWorker {
     if (message.type === 'drain') this.#onDrain(message.final);
     else if (message.type === 'threads') this.#resize(message.count);
     else if (message.type === 'usage') void this.#tellUsage();
+    else if (message.type === 'renew') void this.#renew(message);
     else if (message.type === 'measure') void this.#measure(message.on);
     else if (message.type === 'boot') this.#told.resolve();
     else if (message.type === 'poison') this.#loaded?.refuseRoute(message);
@@ -136,6 +137,10 @@ export class HttpWorker {
   async #tellUsage(): Promise<void> {
     if (this.#state !== 'serving' && this.#state !== 'draining') return;
     tell({ type: 'usage', rss: residentBytes(), loops: await this.#engine.usage() });
+  }
+
+  async #renew(order: Renew): Promise<void> {
+    tell({ type: 'renewed', error: await this.#engine.renew(order) });
   }
 
   async #measure(on: boolean): Promise<void> {

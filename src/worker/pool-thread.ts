@@ -43,12 +43,15 @@ export interface ThreadBoot {
 
 export class PoolThread extends EventEmitter<Events> {
   readonly number: number;
+  readonly generation: number;
   /** Unique in the process, also beside a thread of the same number that still drains: what the inspector shows. */
   readonly label: string;
   readonly ledger: Ledger;
   form = '';
   /** performance.now() of its ready. */
   readyAt: number | undefined;
+  /** Why it could not boot, as it said. */
+  fatal: WireError | undefined;
   /** Uncaught where the thread could not log it itself, such as its heap's end. */
   failure: Error | undefined;
   static #started = 0;
@@ -63,6 +66,7 @@ export class PoolThread extends EventEmitter<Events> {
     if (spare) new Uint8Array(spare).fill(0);
     this.ledger = new Ledger(spare);
     this.number = boot.thread;
+    this.generation = boot.generation;
     const workerData: ThreadBoot = { boot, ledger: this.ledger.buffer };
     PoolThread.#started += 1;
     this.label = `tricorn thread ${boot.thread} (start ${PoolThread.#started})`;
@@ -93,6 +97,11 @@ export class PoolThread extends EventEmitter<Events> {
   /** It is due to be recycled, and serves until its replacement is ready. */
   retire(): void {
     this.#state = transition(this.name, this.#state, 'retiring');
+  }
+
+  /** It is not replaced after all. */
+  stay(): void {
+    this.#state = transition(this.name, this.#state, 'ready');
   }
 
   /** @param final the service stops */
@@ -140,13 +149,18 @@ export class PoolThread extends EventEmitter<Events> {
     else if (message.type === 'worn') this.emit('worn', message.reason);
     else if (message.type === 'usage') this.emit('usage', message.usage);
     else if (message.type === 'measured') this.emit('measured', message.figures);
-    else if (message.type === 'fatal') this.emit('fatal', message.error);
+    else if (message.type === 'fatal') this.#onFatal(message.error);
     else if (this.#state === 'starting') {
       this.form = message.form;
       this.readyAt = performance.now();
       this.#state = transition(this.name, this.#state, 'ready');
       this.emit('ready');
     }
+  }
+
+  #onFatal(error: WireError): void {
+    this.fatal = error;
+    this.emit('fatal', error);
   }
 
   #onFailure(error: unknown): void {

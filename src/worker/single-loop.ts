@@ -92,6 +92,10 @@ export class SingleLoop implements Engine {
     return this.#ledger.entries();
   }
 
+  renew(): Promise<undefined> {
+    throw new Error('there are no threads');
+  }
+
   resize(): void {}
 
   serve(): void {}

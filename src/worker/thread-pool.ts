@@ -9,7 +9,7 @@ import type { Log } from '../log/open-log.ts';
 import { nameRequests, type RequestInFlight } from '../log/requests.ts';
 import { guardMemory } from '../limits/memory-guard.ts';
 import { memoryLimits } from '../limits/wear.ts';
-import type { LoopFigures, LoopStack, LoopUsage, Poison, WorkerBoot } from '../protocol.ts';
+import type { LoopFigures, LoopStack, LoopUsage, Poison, Renew, WorkerBoot } from '../protocol.ts';
 import { CrashLoop } from '../roster/crash-loop.ts';
 import { isDrainable, plan, retire } from '../roster/plan.ts';
 import { Slots } from '../roster/slots.ts';
@@ -22,6 +22,7 @@ import { leastBusy } from './least-busy.ts';
 import { FlightRegions } from './flight-recorder.ts';
 import { holdLifeline, type Lifeline } from './lifeline.ts';
 import { PoolThread } from './pool-thread.ts';
+import { Renewal } from './renewal.ts';
 import { threadStacks } from './stacks.ts';
 
 /** A thread that says nothing for this long is reported as blocked, milliseconds. */
@@ -33,7 +34,8 @@ const NO_STACK = { frames: [], unknown: 'could not be taken' };
 
 export class ThreadPool implements Engine {
   readonly handsOn = true;
-  readonly #boot: WorkerBoot;
+  /** For threads that start; another one with each renewal. */
+  #boot: WorkerBoot;
   readonly #log: Log;
   readonly #threads = new Set<PoolThread>();
   readonly #slots = new Slots({ clock: () => performance.now(), onDue: () => this.#tend() });
@@ -55,6 +57,7 @@ export class ThreadPool implements Engine {
   /** What the supervisor knows: whether a thread is ready. */
   #told = true;
   #booted = false;
+  #renewal: Renewal | undefined;
   /** Threads that count their requests, while a canary runs. */
   #measuring: Set<PoolThread> | undefined;
   #serving = false;
@@ -116,6 +119,7 @@ export class ThreadPool implements Engine {
     while (this.#waiting.length > 0 && this.#threads.size > 0) await this.#firstReady();
     this.#draining = true;
     this.#slots.stop();
+    this.#renewal?.killStarting();
     const exits = [...this.#threads].map((thread) => once(thread, 'exit'));
     for (const thread of this.#threads) if (isDrainable(thread)) this.#drainOne(thread, final);
     await Promise.all(exits);
@@ -126,6 +130,17 @@ export class ThreadPool implements Engine {
     this.#tend();
   }
 
+  /** Where it fails, threads that start later have the old code, as far as it is still there. */
+  async renew({ app, generation }: Renew): Promise<WireError | undefined> {
+    const before = this.#boot;
+    const config = { ...before.config, app };
+    this.#boot = { ...before, config, generation };
+    this.#renewal = new Renewal({ threads: this.#threads, generation, config });
+    void this.#renewal.over.then((error) => error && (this.#boot = before));
+    this.#tend();
+    return this.#renewal.over;
+  }
+
   /** Makes the threads as many and as fresh as they should be. Called whenever one of them changed. */
   #tend(): void {
     if (this.#draining) return;
@@ -133,9 +148,9 @@ export class ThreadPool implements Engine {
       thread.retire();
       this.#due.delete(thread);
     }
-    const { spawn, drain } = plan(this.#threads, this.#wanted);
-    for (const thread of drain) this.#drainOne(thread);
-    for (const number of spawn) if (this.#slots.mayStart(number)) this.#spawn(number);
+    for (const thread of plan(this.#threads, this.#wanted).drain) this.#drainOne(thread);
+    this.#renewal?.step();
+    for (const number of plan(this.#threads, this.#wanted).spawn) if (this.#slots.mayStart(number)) this.#spawn(number);
     this.#tellReadiness(false);
   }
 
@@ -256,13 +271,14 @@ export class ThreadPool implements Engine {
     // At boot and in the drain of all, somebody waits for it and knows what it means.
     if (this.#draining || !this.#booted) return;
     if (!expected) this.#onLost(thread);
-    if (!expected && thread.readyAt === undefined) this.#onStartFailed();
+    if (!expected && thread.readyAt === undefined) this.#onStartFailed(thread);
     this.#reportEnd(thread, code, expected);
     this.#tend();
   }
 
   /** The supervisor counts with the same rule, and says so; here only the pace changes. */
-  #onStartFailed(): void {
+  #onStartFailed(thread: PoolThread): void {
+    this.#renewal?.onFailed(thread);
     const others = this.#ready().length > 0;
     if (this.#crashLoop.failed(others)) this.#slots.slowDown();
     if (!others) this.#tellReadiness(true);
@@ -277,12 +293,14 @@ export class ThreadPool implements Engine {
 
   /** What the thread could not say itself, such as its heap's end, is said for it; its ledger is still there. */
   #reportEnd({ name, number, failure, ledger }: PoolThread, code: number, expected: boolean): void {
+    // Not where a renewal has failed: the old one has stayed.
+    const replaced = plan(this.#threads, this.#wanted).spawn.length > 0 ? '; it is replaced' : '';
     const how = failure ? `died: ${failure.message}` : `died: exit code ${code}`;
     if (failure) {
       const fields = { err: failure, thread: number, ...nameRequests(ledger.entries()) };
-      this.#log.log.fatal(fields, `${name} ${how}; it is replaced`);
+      this.#log.log.fatal(fields, `${name} ${how}${replaced}`);
     } else if (expected) this.#log.log.info({ thread: number, code }, `${name} has ended`);
-    else this.#log.log.warn({ thread: number, code }, `${name} ${how}; it is replaced`);
+    else this.#log.log.warn({ thread: number, code }, `${name} ${how}${replaced}`);
   }
 
   #drainOne(thread: PoolThread, final = false): void {
