@@ -129,7 +129,7 @@ t.test('where no thread boots, none is replaced; where the second does not, the 
 
 t.test('a boot that never ends fails after boot_timeout; a stop meanwhile stops', async (t) => {
   const folder = t.testdir({ 'app.mjs': 'export const handler = (_, response) => response.end();' });
-  const flags = ['--reload-strategy=rolling', '--threads=2', '--boot-timeout=1'];
+  const flags = ['--reload-strategy=rolling', '--threads=2', '--boot-timeout=10'];
   const server = await startTricorn(t, 'app.mjs', flags, { cwd: folder });
   writeFileSync(
     join(folder, 'app.mjs'),
