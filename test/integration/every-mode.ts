@@ -455,8 +455,10 @@ function logging(start: Start, flags: readonly string[]): void {
   t.test('a logfile that was renamed away is opened anew', async (t) => {
     const logfile = join(t.testdir(), 'tricorn.log');
     const { server, url } = await startWithLogfile(t, flags, logfile);
-    renameSync(logfile, `${logfile}.1`);
     const has = (text: string): boolean => existsSync(logfile) && readFileSync(logfile, 'utf8').includes(text);
+    // A worker answers a moment before the supervisor has said so.
+    while (!has('Ready')) await get(`${url}/who`);
+    renameSync(logfile, `${logfile}.1`);
     while (!has('"url":"/who"')) await get(`${url}/who`);
     while (!has('Statistics of the supervisor')) {
       server.kill('SIGUSR1');
