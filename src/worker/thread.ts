@@ -36,7 +36,8 @@ const acceptors: Server[] = [];
 let drainIsDue = false;
 let draining = false;
 
-port.on('message', (message: ToThread | Socket) => {
+// Its name is known to stacks.ts: a thread that is paused in it is idle.
+port.on('message', function takeOrder(message: ToThread | Socket) {
   if (message instanceof Socket) serving?.accept(refresh(message));
   else if (message.type === 'usage') void tellUsage();
   else if (message.type === 'drain') onDrain(message.final);
