@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { logError, RemoteError, TricornError, type WireError } from '../errors.ts';
+import { logError, type WireError } from '../errors.ts';
 import type { Log } from '../log/open-log.ts';
 import { nameRequests, type RequestInFlight } from '../log/requests.ts';
 import { guardMemory } from '../limits/memory-guard.ts';
@@ -22,11 +22,10 @@ import { leastBusy } from './least-busy.ts';
 import { FlightRegions } from './flight-recorder.ts';
 import { holdLifeline, type Lifeline } from './lifeline.ts';
 import { PoolThread } from './pool-thread.ts';
+import { ANSWER_MS, readiness, usageOf } from './thread-answers.ts';
 import { Renewal } from './renewal.ts';
 import { threadStacks } from './stacks.ts';
 
-/** A thread that says nothing for this long is reported as blocked, milliseconds. */
-const USAGE_WAIT_MS = 1000;
 /** A thread gets this much longer than graceful_timeout, for its stop hooks, before it is ended, milliseconds. */
 const KILL_GRACE_MS = 4000;
 
@@ -171,7 +170,7 @@ export class ThreadPool implements Engine {
   async measure(on: boolean): Promise<LoopFigures[]> {
     const asked = [...(this.#measuring ?? [])];
     this.#measuring = on ? new Set(this.#ready()) : undefined;
-    if (!on) return Promise.all(asked.map((thread) => thread.figures(USAGE_WAIT_MS)));
+    if (!on) return Promise.all(asked.map((thread) => thread.figures(ANSWER_MS)));
     for (const thread of this.#measuring ?? []) thread.send({ type: 'measure', on });
     return [];
   }
@@ -335,49 +334,4 @@ export class ThreadPool implements Engine {
       return { thread: number, ...stack, ...nameRequests(ledger.entries()) };
     });
   }
-}
-
-/** Resolves when the thread is ready or no longer wanted, rejects with the reason why it will not be. */
-function readiness(thread: PoolThread, app: string): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const failed = (cause: unknown): void => reject(new TricornError('TRC_APP_BOOT', { app }, { cause }));
-  thread.once('ready', resolve);
-  thread.once('fatal', (error: WireError) => reject(new RemoteError(error)));
-  thread.once('failure', failed);
-  thread.once('exit', (code, expected) => {
-    // One that was told to go while the boot still ran is not missed.
-    if (expected) resolve();
-    else failed(new Error(`${thread.name} ended by exit code ${code}`));
-  });
-  return promise;
-}
-
-function usageOf(thread: PoolThread): Promise<LoopUsage> {
-  const { promise, resolve } = Promise.withResolvers<LoopUsage>();
-  const late = setTimeout(() => resolve(blockedUsage(thread)), USAGE_WAIT_MS);
-  thread.once('usage', (usage) => {
-    clearTimeout(late);
-    resolve(usage);
-  });
-  thread.send({ type: 'usage' });
-  return promise;
-}
-
-/** What can be said of a thread that does not answer. */
-function blockedUsage({ number, ledger }: PoolThread): LoopUsage {
-  const { requests, inflight, connections } = ledger;
-  return {
-    thread: number,
-    blocked: true,
-    requests,
-    inflight,
-    connections,
-    waiting: 0,
-    refused: 0,
-    utilisation: 1,
-    delayP50: 0,
-    delayP99: 0,
-    heap: 0,
-    app: null,
-  };
 }
