@@ -77,7 +77,8 @@ export class ThreadPool implements Engine {
       process.kill(process.pid, 'SIGKILL');
     };
     const limits = memoryLimits(boot.config, boot.role);
-    guardMemory({ name: `worker ${boot.worker}`, recycle: onWorn, kill }, limits, log.log);
+    const inflight = (): RequestInFlight[] => this.inflight();
+    guardMemory({ name: `worker ${boot.worker}`, inflight, recycle: onWorn, kill }, limits, log.log);
   }
 
   get form(): string {

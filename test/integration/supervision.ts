@@ -145,7 +145,11 @@ function worn(start: Start, mode: Mode): void {
     const server = await start(t, ...memory('soft', '0'), ...memory('hard', '350MiB'));
     // Until one worker has had enough of them; the one that dies cuts its connection.
     const isKilled = ({ msg }: LogLine): boolean => /limit_memory_hard: \d+ MiB, killed/.test(msg);
+    await HeldRequest.begin(`${server.url}/wait`);
     while (!server.lines.some(isKilled)) await get(`${server.url}/leak`).catch(() => {});
+    const requests = (server.lines.find(isKilled)?.['requests'] ?? []) as string[];
+    // In prefork another worker may have it.
+    t.ok(requests.some((name) => name.startsWith('POST /wait')) || mode === 'prefork', 'what the kill took with it');
     await server.line(/^worker \d .*is ready/);
     t.equal((await get(`${server.url}/who`)).status, 200);
   });
