@@ -78,7 +78,8 @@ export class WorkerHandle extends EventEmitter<Events> {
   #usage: PromiseWithResolvers<WorkerUsage | undefined> | undefined;
   #renewed: PromiseWithResolvers<WireError | undefined> | undefined;
   #figures: PromiseWithResolvers<readonly LoopFigures[]> | undefined;
-  readonly #closed: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  #closed: PromiseWithResolvers<void> | undefined;
+  #isClosed = false;
   #state: MemberState = 'starting';
   #hasLoops = true;
 
@@ -114,6 +115,8 @@ export class WorkerHandle extends EventEmitter<Events> {
 
   /** Resolves when it accepts no more: while it drains, or with its end. */
   get closed(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
+    this.#closed ??= Promise.withResolvers();
     return this.#closed.promise;
   }
 
@@ -206,6 +209,11 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.#stacks = undefined;
   }
 
+  #onClosed(): void {
+    this.#isClosed = true;
+    this.#closed?.resolve();
+  }
+
   #onUsage(usage?: WorkerUsage): void {
     this.#usage?.resolve(usage);
     this.#usage = undefined;
@@ -223,7 +231,7 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.#onUsage();
     this.#onFigures([]);
     this.#renewed?.resolve(undefined);
-    this.#closed.resolve();
+    this.#onClosed();
     this.#enter('exited');
   }
 
@@ -232,7 +240,7 @@ export class WorkerHandle extends EventEmitter<Events> {
     else if (message.type === 'usage') this.#onUsage(message);
     else if (message.type === 'worn') this.emit('worn', message.reason);
     else if (message.type === 'broken') this.emit('stuck');
-    else if (message.type === 'closed') this.#closed.resolve();
+    else if (message.type === 'closed') this.#onClosed();
     else if (message.type === 'renewed') this.#renewed?.resolve(message.error);
     else if (message.type === 'measured') this.#onFigures(message.loops);
     else if (message.type === 'lost') this.emit('lost', message.thread);
