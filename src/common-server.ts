@@ -194,6 +194,21 @@ export abstract class CommonServer {
     return done ?? 'Evented mode has one event loop; --workers or --threads choose a mode that scales';
   }
 
+  /** Resolves when it has as many workers as it should; false when one could not start, or it drains. */
+  async whenStaffed(): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const look = (): void => {
+      if (this.#state !== 'serving') resolve(false);
+      else if (this.workers.ready.length === this.staff) resolve(true);
+    };
+    const fail = (): void => resolve(false);
+    this.workers.on('ready', look).on('gone', look).on('failed', fail);
+    look();
+    const staffed = await promise;
+    this.workers.off('ready', look).off('gone', look).off('failed', fail);
+    return staffed;
+  }
+
   /** Nothing new is begun: its workers finish what they have, and end. @param final the service stops */
   drain(final = false): void {
     if (this.#state === 'draining') return;

@@ -145,7 +145,7 @@ export const exitCodes = {
 export const exitCodeDocs: Readonly<Record<keyof typeof exitCodes, string>> = {
   done: 'done',
   failed: 'tried and failed; what served before serves on',
-  usage: 'the command line, or the configuration, is wrong',
+  usage: 'the command line, or what the command itself reads of the configuration, is wrong',
   unreachable: 'no running server was found, more than one was, or it does not answer',
   refused: 'the server refused: it is about to stop, there is nothing to roll back to, and the like',
 };

@@ -7,7 +7,7 @@ import { connectError, isAlive } from '../supervisor/probe.ts';
 import { ask, whyUnreachable } from './client.ts';
 import type { Clue, Clues } from './clues.ts';
 import type { Status } from './operations.ts';
-import { searchedDirectories, type Surroundings } from './runtime-directory.ts';
+import { directoriesOf, searchedDirectories, type Surroundings } from './runtime-directory.ts';
 
 /** How long a server may take to say which app it serves, milliseconds. */
 const ASK_MS = 3000;
@@ -35,7 +35,7 @@ async function reach({ path, place }: Clue): Promise<string> {
 /** The socket by pid, else the one that a weaker source names, if it is that process which serves it. */
 async function byPidfile(clue: Clue, weaker: readonly Clue[], around: Surroundings): Promise<string> {
   const pid = readPid(clue);
-  const directories = searchedDirectories(around);
+  const directories = [...searchedDirectories(around), ...directoriesOf(ownerOf(pid), around)];
   const own = directories.map((directory) => join(directory, `${pid}.sock`)).find(isSocket);
   if (own !== undefined) return reach({ ...clue, path: own });
   const other = weaker.find(({ key }) => key === 'control_socket');
@@ -46,7 +46,7 @@ async function byPidfile(clue: Clue, weaker: readonly Clue[], around: Surroundin
     throw noServer(`${clue.place} names process ${pid}, but ${path} (${other.place}) is served by ${nameOf(seen)}`);
   }
   throw noServer(
-    `process ${pid}, which ${clue.place} names, has no control socket that you may see in ${directories.join(', ')}`,
+    `process ${pid}, which ${clue.place} names, has no control socket in ${directories.join(', ')}: give its path with --control-socket, or the RUNTIME_DIRECTORY that it has`,
   );
 }
 
@@ -58,6 +58,11 @@ function readPid({ path, place }: Clue): number {
   if (pid === 0) throw noServer(`${place}: ${path} is no pidfile`);
   if (!isAlive(pid)) throw noServer(`${place}: ${path} names process ${pid}, which has ended`);
   return pid;
+}
+
+/** Root's where the system does not tell. */
+function ownerOf(pid: number): number {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? 0;
 }
 
 /** A device would be read without end. */

@@ -41,6 +41,12 @@ export function searchedDirectories(around: Surroundings): readonly string[] {
   return [...new Set([first, SYSTEM, join(around.tmp, `tricorn-${around.uid}`)])].filter(isSafe(around.uid));
 }
 
+/** Where root looks for the server of another user, whose pid is known: where that put it without RUNTIME_DIRECTORY. */
+export function directoriesOf(owner: number, { uid, tmp }: Surroundings): readonly string[] {
+  if (uid !== 0 || owner === 0) return [];
+  return [`/run/user/${owner}/tricorn`, join(tmp, `tricorn-${owner}`)].filter(isSafe(owner));
+}
+
 /** Who can write to our own folder in /tmp decides whom a command talks to. */
 function isSafe(uid: number): (directory: string) => boolean {
   return (directory) => directory === SYSTEM || danger(directory, uid) === undefined;

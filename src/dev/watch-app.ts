@@ -2,7 +2,7 @@
  * `dev = reload`: whatever is saved in the app's folder asks for a reload, the ordinary one. Lives in the supervisor, and is
  * loaded only there where it is asked for.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, fstatSync, readlinkSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { Outcome } from '../supervisor/change.ts';
@@ -90,7 +90,7 @@ class Watch implements AppWatch {
     this.#root = root;
     const tree = new FolderTree({
       root,
-      ignored: ignored({ root, names, own: [logfile, pidfile, http_socket] }),
+      ignored: ignored({ root, names, own: [logfile, pidfile, http_socket, ...outputs()] }),
       onChange: (path) => this.#debounce.add(path),
       onLimit: (reason) => log.warn(limitMessage(root, reason)),
     });
@@ -98,6 +98,17 @@ class Watch implements AppWatch {
     const folders = tree.size === 1 ? '1 folder' : `${tree.size} folders`;
     log.info(`Watching ${root} (${folders})`);
   }
+}
+
+/** Files that standard output and error were sent to: each line of the log would be a change. Known on Linux only. */
+function outputs(): string[] {
+  return [1, 2].flatMap((fd) => {
+    try {
+      return fstatSync(fd).isFile() ? [readlinkSync(`/proc/self/fd/${fd}`)] : [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 function limitMessage(root: string, reason: string): string {

@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from 'node:os';
 import type { CommonServer, ServerOptions } from '../common-server.ts';
-import { logError, toWireError, type WireError } from '../errors.ts';
+import { logError, toWireError, TricornError, type WireError } from '../errors.ts';
 import type { LoadedConfig } from '../config/config.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import { roll } from '../roster/rolling.ts';
@@ -48,6 +48,8 @@ export class Changes {
   /** What a rollback goes back to. */
   #before: LoadedConfig | undefined;
   #told = '';
+  /** What the reload that runs does not change, in words. */
+  #kept: string[] = [];
   #last: LastChange | undefined;
 
   constructor({ log, supervisor }: ChangesOptions) {
@@ -134,6 +136,7 @@ export class Changes {
     const fresh = current.options.reread?.() ?? current.loaded;
     const { loaded, kept } = keepWhatNeedsRestart(fresh, current.loaded);
     for (const warning of [...kept, ...fresh.warnings]) this.#log.warn(warning);
+    this.#kept = [...kept];
     return this.#replace(loaded, 'reload');
   }
 
@@ -153,9 +156,16 @@ export class Changes {
 
   /** What was asked for while the other process booted is asked of it. */
   #passOn(pid: number): void {
-    if (!this.#waiting.some(({ request }) => request.command === 'reload')) return;
-    this.#log.info(`reload: is asked of process ${pid}`);
-    process.kill(pid, 'SIGHUP');
+    const { generation } = this.#supervisor.current;
+    for (const { request, outcome } of this.#waiting.splice(0)) {
+      const text = `process ${pid} is the service now`;
+      if (request.command !== 'reload') outcome.resolve(refused(`${text}: ask it`));
+      else {
+        this.#log.info(`reload: is asked of process ${pid}`);
+        process.kill(pid, 'SIGHUP');
+        outcome.resolve({ outcome: 'done', text: `${text}, and was asked to reload`, generation, successor: pid });
+      }
+    }
   }
 
   async #replace(loaded: LoadedConfig, what: string): Promise<Outcome> {
@@ -189,8 +199,9 @@ export class Changes {
     // Who asks after that, on a connection of his own, is answered by the new one.
     await closed(old.handles);
     const form = next.workers.ready[0]?.form ?? 'no app';
-    const text = `${sentence(what)}: generation ${next.generation} serves, ${next.describe()}, ${form}`;
-    this.#log.info({ generation: next.generation }, text);
+    const kept = this.#kept.splice(0).map((warning) => `; ${warning}`);
+    const text = `generation ${next.generation} serves, ${next.describe()}, ${form}${kept.join('')}`;
+    this.#log.info({ generation: next.generation }, `${sentence(what)}: ${text}`);
     return { outcome: 'done', text, generation: next.generation };
   }
 
@@ -228,7 +239,8 @@ export class Changes {
   #failed(what: string, error: WireError): Outcome {
     const serves = `generation ${this.#supervisor.current.generation} serves on`;
     logError(this.#log, error, `${sentence(what)} failed, ${serves}: `, 'error');
-    return { outcome: 'failed', text: `${sentence(what)} failed, ${serves}`, error };
+    this.#kept = [];
+    return { outcome: 'failed', text: serves, error };
   }
 }
 
@@ -251,15 +263,21 @@ async function successor(loaded: LoadedConfig, old: CommonServer): Promise<Commo
   return new Same(loaded, options);
 }
 
-function scale(current: CommonServer, count: number): Outcome {
+async function scale(current: CommonServer, count: number): Promise<Outcome> {
   if (current.mode === 'evented' || count < 1) return refused(current.scale(count));
-  return { outcome: 'done', text: current.scale(count), generation: current.generation };
+  const text = current.scale(count);
+  const { generation, config } = current;
+  // Threads tell nobody one by one how far they are.
+  if (current.mode === 'threaded' || (await current.whenStaffed())) return { outcome: 'done', text, generation };
+  const error = toWireError(new TricornError('TRC_APP_BOOT', { app: config.app }));
+  return { outcome: 'failed', text: `${text}: one could not start, and is tried again; the log says why`, error };
 }
 
 function recycle(current: CommonServer, number: number): Outcome {
   const handle = current.workers.recycleNow(number);
   if (!handle) return refused(`There is no worker ${number} that serves`);
-  return { outcome: 'done', text: `${handle.name} is recycled`, generation: current.generation };
+  const text = `${handle.name} serves until its replacement is ready`;
+  return { outcome: 'done', text, generation: current.generation };
 }
 
 function sentence(what: string): string {

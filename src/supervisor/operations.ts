@@ -22,8 +22,11 @@ export function operationsOf(supervisor: Supervisor): Operations {
 async function statusOf(supervisor: Supervisor): Promise<Status> {
   const { current, clock, listeners, changes } = supervisor;
   const handles = supervisor.handles;
+  // Taken together with the workers: asking them takes time, and another generation may serve by then.
+  const wanted = current.mode === 'threaded' ? current.size : current.wanted().workers;
+  const main = new Set([...current.workers].map(({ pid }) => pid));
   const workers = await Promise.all(handles.map((handle) => workerStatus(handle, clock())));
-  const own = workers.filter(({ generation }) => generation === current.generation);
+  const own = workers.filter(({ pid }) => main.has(pid));
   return {
     pid: process.pid,
     version: version(),
@@ -34,7 +37,7 @@ async function statusOf(supervisor: Supervisor): Promise<Status> {
     app: current.config.app,
     listeners: listeners.all.map(describeListener),
     uptimeMs: Math.round(supervisor.uptimeMs),
-    wanted: current.mode === 'threaded' ? current.size : current.wanted().workers,
+    wanted,
     ready: own.reduce((sum, worker) => sum + servingIn(worker), 0),
     workers,
     deaths: supervisor.deaths.total,

@@ -58,7 +58,7 @@ t.test('threaded -> prefork -> evented -> threaded -> prefork: no request is los
   for (const [index, [mode, flags, wanted]] of path.entries()) {
     const known = new Set(load.servedBy);
     const answered = await during(load, server.control('mode', mode, ...flags));
-    t.match(answered, { code: 0, stdout: /Change of mode: generation \d+ serves/ });
+    t.match(answered, { code: 0, stdout: /^mode done: generation \d+ serves/ });
     await load.untilOther(known);
     const shown = await untilReady(server, wanted);
     t.match(shown, { mode, state: 'serving', generation: index + 2, wanted, lastChange: { outcome: 'done' } });
@@ -102,6 +102,17 @@ for (const mode of ['prefork', 'threaded'] as const) {
     t.match(await server.control('scale', '0'), { code: 2, stderr: /from 1/ });
   });
 }
+
+t.test('scale says so where a new worker cannot start', async (t) => {
+  const folder = t.testdir({ 'app.mjs': 'export const handler = (_, response) => response.end();' });
+  const server = await startTricorn(t, 'app.mjs', modes.prefork, { cwd: folder });
+  writeFileSync(join(folder, 'app.mjs'), "throw new Error('not today');");
+  t.match(await server.control('scale', '3'), {
+    code: 1,
+    stderr: /Scaling to prefork, 3 workers: one could not start/,
+  });
+  t.equal((await get(server.url)).status, 200);
+});
 
 t.test('evented does not scale, and says so', async (t) => {
   const server = await startTricorn(t, fixture('load-app.ts'), modes.evented);

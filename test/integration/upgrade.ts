@@ -5,6 +5,7 @@
 import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { stop } from '../support/idle.ts';
 import { get, HeldRequest } from '../support/http.ts';
 import { shortFolder } from '../support/ini.ts';
 import { formatReport } from '../support/load/tally.ts';
@@ -142,8 +143,8 @@ function stopping(start: Start): void {
     writeFileSync(join(folder, 'app.mjs'), ENDLESS);
     server.kill('SIGUSR2');
     await server.line(STARTS);
-    // It cannot hear that it is to end.
-    process.kill(server.successors[0] ?? 0, 'SIGSTOP');
+    // It cannot hear that it is to end. A TERM that came before it has stopped would be heard first.
+    await stop(server.successors[0] ?? 0);
     server.kill('SIGTERM');
     await server.line(/^SIGTERM: stopping/);
     server.kill('SIGTERM');
