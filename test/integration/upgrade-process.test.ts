@@ -210,3 +210,25 @@ t.test('tricorn upgrade waits until another process is the service, and tells wh
   process.kill(successor, 'SIGTERM');
   await gone(successor);
 });
+
+t.test('what is asked for during an upgrade hears who is the service now; a reload is passed on', async (t) => {
+  const folder = t.testdir({ 'app.mjs': 'export const handler = (_, response) => response.end();' });
+  const server = await startTricorn(t, 'app.mjs', modes.prefork, { cwd: folder });
+  const waits = `import { existsSync } from 'node:fs'; while (!existsSync('go')) await new Promise(setImmediate);`;
+  writeFileSync(join(folder, 'app.mjs'), `${waits} export const handler = (_, response) => response.end();`);
+  const exit = once(server.child, 'exit');
+  const upgraded = server.control('upgrade', '--json');
+  await server.line(/^Upgrade: process \d+ starts/);
+  const scaled = server.control('scale', '3');
+  const reloaded = server.control('reload', '--json');
+  await server.line(/^scale: waits for the upgrade/);
+  await server.line(/^reload: waits for the upgrade/);
+  writeFileSync(join(folder, 'go'), '');
+  const { successor } = JSON.parse((await upgraded).stdout) as { successor: number };
+  t.match(await scaled, { code: 6, stderr: new RegExp(`process ${successor} is the service now: ask it`) });
+  t.match(JSON.parse((await reloaded).stdout), { outcome: 'done', successor });
+  t.strictSame(await exit, [0, null]);
+  await server.line((line) => line.pid === successor && line.msg.startsWith('Reload: generation 2 serves'));
+  process.kill(successor, 'SIGTERM');
+  await gone(successor);
+});
