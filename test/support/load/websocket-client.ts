@@ -35,7 +35,11 @@ export class WebsocketClient extends Client {
     const { messagesPerSocket: most } = options;
     this.#left = Number.isFinite(most) ? this.random.int(1, most) : most;
     this.#session = new Session(new URL('/socket', url), options.timeoutMs);
-    await this.#session.greeted();
+    while (!(await this.#session.greeted()) && this.goesOn) {
+      // Opened when its worker had begun to drain.
+      this.state.tally.notes.ended += 1;
+      this.#session = new Session(new URL('/socket', url), options.timeoutMs);
+    }
   }
 
   async #end(): Promise<void> {
@@ -82,10 +86,12 @@ class Session {
     if (failure) throw failure;
   }
 
-  async greeted(): Promise<void> {
+  /** @returns false where the server asked to come back instead */
+  async greeted(): Promise<boolean> {
     const greeting = await this.#next();
-    if (!greeting) throw new LoadFailure('unexpected close', 'closed before the greeting');
+    if (!greeting) return false;
     this.who = greeting.toString();
+    return true;
   }
 
   /** @returns false where the server asked to come back instead */
