@@ -35,6 +35,7 @@ export type ErrorCode =
   | 'TRC_APP_LISTENS'
   | 'TRC_APP_BOOT'
   | 'TRC_BOOT_TIMEOUT'
+  | 'TRC_JOBS'
   | 'TRC_REQUEST_TIME'
   | 'TRC_UNCAUGHT'
   | 'TRC_OVERLOADED'
@@ -133,6 +134,11 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
     exit: 3,
     message: 'the app {app} was not ready within boot_timeout = {seconds} s',
     hint: 'Look for an await in a plugin or in onStart that never ends, or raise --boot-timeout.',
+  },
+  TRC_JOBS: {
+    exit: 3,
+    message: '{count} in the jobs of the app {app}:\n{problems}',
+    hint: 'docs/cron.md tells what a job may have. `tricorn check` repeats this without serving.',
   },
   TRC_REQUEST_TIME: {
     status: 503,

@@ -4,6 +4,7 @@ export type {
   AppDefinition,
   AppEntry,
   AppHooks,
+  AppJobs,
   AppPlugin,
   DefinedApp,
   FastifyApp,
@@ -12,3 +13,4 @@ export type {
   MiddlewareApp,
   Role,
 } from './app/define-app.ts';
+export type { Job, JobDefinition, JobDefinitions } from './cron/job.ts';
