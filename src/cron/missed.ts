@@ -29,7 +29,7 @@ const MOST_MISSED = 100;
 /** A tick that is taken this late, milliseconds, is not missed yet: workers may have been busy, or just restarted. */
 const IN_TIME_MS = 60_000;
 /** Machines' clocks differ; up to here that is no jump, milliseconds. */
-const SKEW_MS = 60_000;
+export const SKEW_MS = 60_000;
 /** A clock that is set back by more was wrong before: it is believed at once. As in Vixie cron. */
 const CORRECTION_MS = 3 * 3_600_000;
 /** Jobs this frequent follow a clock that is set back; rarer ones wait until it has caught up, for they have run. */

@@ -9,7 +9,7 @@ import { tickingOf, type JobState, type OpenTick, type Running, type Trigger } f
 export type Outcome = 'done' | 'partial' | 'failed' | 'timeout' | 'cut' | 'lost';
 
 /** From when on a job that fails is not run any more. Both must hold. */
-interface FailureLimits {
+export interface FailureLimits {
   /** Failures in a row; 0 = never. */
   readonly failures: number;
   /** Milliseconds since the first of them. */
