@@ -86,6 +86,8 @@ export interface StoreListener {
   onWake(): void;
   /** The run is somebody else's now, or soon will be: it must stop. */
   onLost(run: Run): void;
+  /** The store went away while nobody asked it for anything. */
+  onFailure?(error: unknown): void;
 }
 
 export interface Store {
