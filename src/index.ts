@@ -14,3 +14,5 @@ export type {
   Role,
 } from './app/define-app.ts';
 export type { Job, JobDefinition, JobDefinitions } from './cron/job.ts';
+export { trigger } from './cron/trigger.ts';
+export type { TriggerOptions } from './cron/trigger.ts';

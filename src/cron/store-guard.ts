@@ -59,7 +59,10 @@ export class StoreGuard {
     if (this.#isListening || !this.#listener) return;
     const listener = this.#listener;
     await this.store.listen({
-      onWake: () => listener.onWake(),
+      // Once it is back, the listener is woken anyway.
+      onWake: () => {
+        if (!this.#away) listener.onWake();
+      },
       onLost: (run) => {
         for (const held of this.#held) if (held.runId === run.runId && held.name === run.name) this.#held.delete(held);
         listener.onLost(run);

@@ -131,4 +131,6 @@ export interface StoreOptions {
   readonly history: number;
   /** Wall clock, milliseconds; default: Date.now, and the database's own for PostgreSQL. */
   readonly clock?: () => number;
+  /** For what the operator should know. */
+  readonly warn?: (message: string) => void;
 }

@@ -39,6 +39,13 @@ const schema11 = {
     poison_threshold: { type: 'integer', minimum: 0 },
     crash_loop_limit: { type: 'integer', minimum: 0 },
     exit_on_crash_loop: { type: 'boolean' },
+    max_cron_threads: { type: 'integer', minimum: 0, maximum: 1024 },
+    limit_time_worker_cron: { type: 'number', minimum: 0 },
+    data_dir: { type: 'string', pattern: '^[^\\u0000]*$' },
+    db_url: { type: 'string', pattern: '^[^\\u0000]*$', format: 'postgres' },
+    cron_history: { type: 'integer', minimum: 1, maximum: 100000 },
+    cron_failure_limit: { type: 'integer', minimum: 0 },
+    cron_failure_days: { type: 'integer', minimum: 0, maximum: 3650 },
     proxy_mode: { type: 'boolean' },
     proxy_trust: { type: 'array', items: { type: 'string', pattern: '^[^\\u0000]*$', format: 'trust' } },
     logfile: { type: 'string', pattern: '^[^\\u0000]*$' },
@@ -57,7 +64,8 @@ const func2 = Object.prototype.hasOwnProperty;
 const pattern0 = new RegExp('^[^\\u0000]*$', 'u');
 const formats0 = formats.host;
 const formats2 = formats.mode;
-const formats4 = formats.trust;
+const formats4 = formats.postgres;
+const formats6 = formats.trust;
 
 function validate10(data, { instancePath = '', parentData, parentDataProperty, rootData = data } = {}) {
   let vErrors = null;
@@ -1325,13 +1333,14 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.proxy_mode !== undefined) {
-      if (typeof data.proxy_mode !== 'boolean') {
+    if (data.max_cron_threads !== undefined) {
+      let data33 = data.max_cron_threads;
+      if (!(typeof data33 == 'number' && !(data33 % 1) && !isNaN(data33) && isFinite(data33))) {
         const err80 = {
-          instancePath: instancePath + '/proxy_mode',
-          schemaPath: '#/properties/proxy_mode/type',
+          instancePath: instancePath + '/max_cron_threads',
+          schemaPath: '#/properties/max_cron_threads/type',
           keyword: 'type',
-          params: { type: 'boolean' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err80];
@@ -1340,63 +1349,60 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.proxy_trust !== undefined) {
-      let data34 = data.proxy_trust;
-      if (Array.isArray(data34)) {
-        const len0 = data34.length;
-        for (let i0 = 0; i0 < len0; i0++) {
-          let data35 = data34[i0];
-          if (typeof data35 === 'string') {
-            if (!pattern0.test(data35)) {
-              const err81 = {
-                instancePath: instancePath + '/proxy_trust/' + i0,
-                schemaPath: '#/properties/proxy_trust/items/pattern',
-                keyword: 'pattern',
-                params: { pattern: '^[^\\u0000]*$' },
-              };
-              if (vErrors === null) {
-                vErrors = [err81];
-              } else {
-                vErrors.push(err81);
-              }
-              errors++;
-            }
-            if (!formats4(data35)) {
-              const err82 = {
-                instancePath: instancePath + '/proxy_trust/' + i0,
-                schemaPath: '#/properties/proxy_trust/items/format',
-                keyword: 'format',
-                params: { format: 'trust' },
-              };
-              if (vErrors === null) {
-                vErrors = [err82];
-              } else {
-                vErrors.push(err82);
-              }
-              errors++;
-            }
+      if (typeof data33 == 'number' && isFinite(data33)) {
+        if (data33 > 1024 || isNaN(data33)) {
+          const err81 = {
+            instancePath: instancePath + '/max_cron_threads',
+            schemaPath: '#/properties/max_cron_threads/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 1024 },
+          };
+          if (vErrors === null) {
+            vErrors = [err81];
           } else {
-            const err83 = {
-              instancePath: instancePath + '/proxy_trust/' + i0,
-              schemaPath: '#/properties/proxy_trust/items/type',
-              keyword: 'type',
-              params: { type: 'string' },
-            };
-            if (vErrors === null) {
-              vErrors = [err83];
-            } else {
-              vErrors.push(err83);
-            }
-            errors++;
+            vErrors.push(err81);
           }
+          errors++;
+        }
+        if (data33 < 0 || isNaN(data33)) {
+          const err82 = {
+            instancePath: instancePath + '/max_cron_threads',
+            schemaPath: '#/properties/max_cron_threads/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err82];
+          } else {
+            vErrors.push(err82);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.limit_time_worker_cron !== undefined) {
+      let data34 = data.limit_time_worker_cron;
+      if (typeof data34 == 'number' && isFinite(data34)) {
+        if (data34 < 0 || isNaN(data34)) {
+          const err83 = {
+            instancePath: instancePath + '/limit_time_worker_cron',
+            schemaPath: '#/properties/limit_time_worker_cron/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err83];
+          } else {
+            vErrors.push(err83);
+          }
+          errors++;
         }
       } else {
         const err84 = {
-          instancePath: instancePath + '/proxy_trust',
-          schemaPath: '#/properties/proxy_trust/type',
+          instancePath: instancePath + '/limit_time_worker_cron',
+          schemaPath: '#/properties/limit_time_worker_cron/type',
           keyword: 'type',
-          params: { type: 'array' },
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err84];
@@ -1406,13 +1412,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.logfile !== undefined) {
-      let data36 = data.logfile;
-      if (typeof data36 === 'string') {
-        if (!pattern0.test(data36)) {
+    if (data.data_dir !== undefined) {
+      let data35 = data.data_dir;
+      if (typeof data35 === 'string') {
+        if (!pattern0.test(data35)) {
           const err85 = {
-            instancePath: instancePath + '/logfile',
-            schemaPath: '#/properties/logfile/pattern',
+            instancePath: instancePath + '/data_dir',
+            schemaPath: '#/properties/data_dir/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
@@ -1425,8 +1431,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err86 = {
-          instancePath: instancePath + '/logfile',
-          schemaPath: '#/properties/logfile/type',
+          instancePath: instancePath + '/data_dir',
+          schemaPath: '#/properties/data_dir/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1438,53 +1444,41 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.log_level !== undefined) {
-      let data37 = data.log_level;
-      if (typeof data37 !== 'string') {
-        const err87 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err87];
-        } else {
-          vErrors.push(err87);
+    if (data.db_url !== undefined) {
+      let data36 = data.db_url;
+      if (typeof data36 === 'string') {
+        if (!pattern0.test(data36)) {
+          const err87 = {
+            instancePath: instancePath + '/db_url',
+            schemaPath: '#/properties/db_url/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err87];
+          } else {
+            vErrors.push(err87);
+          }
+          errors++;
         }
-        errors++;
-      }
-      if (
-        !(
-          data37 === 'fatal' ||
-          data37 === 'error' ||
-          data37 === 'warn' ||
-          data37 === 'info' ||
-          data37 === 'debug' ||
-          data37 === 'trace' ||
-          data37 === 'silent'
-        )
-      ) {
-        const err88 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_level.enum },
-        };
-        if (vErrors === null) {
-          vErrors = [err88];
-        } else {
-          vErrors.push(err88);
+        if (!formats4(data36)) {
+          const err88 = {
+            instancePath: instancePath + '/db_url',
+            schemaPath: '#/properties/db_url/format',
+            keyword: 'format',
+            params: { format: 'postgres' },
+          };
+          if (vErrors === null) {
+            vErrors = [err88];
+          } else {
+            vErrors.push(err88);
+          }
+          errors++;
         }
-        errors++;
-      }
-    }
-    if (data.log_format !== undefined) {
-      let data38 = data.log_format;
-      if (typeof data38 !== 'string') {
+      } else {
         const err89 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/type',
+          instancePath: instancePath + '/db_url',
+          schemaPath: '#/properties/db_url/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1495,12 +1489,15 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (!(data38 === 'text' || data38 === 'json')) {
+    }
+    if (data.cron_history !== undefined) {
+      let data37 = data.cron_history;
+      if (!(typeof data37 == 'number' && !(data37 % 1) && !isNaN(data37) && isFinite(data37))) {
         const err90 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_format.enum },
+          instancePath: instancePath + '/cron_history',
+          schemaPath: '#/properties/cron_history/type',
+          keyword: 'type',
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err90];
@@ -1509,32 +1506,27 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.access_log !== undefined) {
-      if (typeof data.access_log !== 'boolean') {
-        const err91 = {
-          instancePath: instancePath + '/access_log',
-          schemaPath: '#/properties/access_log/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
-        };
-        if (vErrors === null) {
-          vErrors = [err91];
-        } else {
-          vErrors.push(err91);
+      if (typeof data37 == 'number' && isFinite(data37)) {
+        if (data37 > 100000 || isNaN(data37)) {
+          const err91 = {
+            instancePath: instancePath + '/cron_history',
+            schemaPath: '#/properties/cron_history/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 100000 },
+          };
+          if (vErrors === null) {
+            vErrors = [err91];
+          } else {
+            vErrors.push(err91);
+          }
+          errors++;
         }
-        errors++;
-      }
-    }
-    if (data.pidfile !== undefined) {
-      let data40 = data.pidfile;
-      if (typeof data40 === 'string') {
-        if (!pattern0.test(data40)) {
+        if (data37 < 1 || isNaN(data37)) {
           const err92 = {
-            instancePath: instancePath + '/pidfile',
-            schemaPath: '#/properties/pidfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
+            instancePath: instancePath + '/cron_history',
+            schemaPath: '#/properties/cron_history/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 1 },
           };
           if (vErrors === null) {
             vErrors = [err92];
@@ -1543,12 +1535,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
+      }
+    }
+    if (data.cron_failure_limit !== undefined) {
+      let data38 = data.cron_failure_limit;
+      if (!(typeof data38 == 'number' && !(data38 % 1) && !isNaN(data38) && isFinite(data38))) {
         const err93 = {
-          instancePath: instancePath + '/pidfile',
-          schemaPath: '#/properties/pidfile/type',
+          instancePath: instancePath + '/cron_failure_limit',
+          schemaPath: '#/properties/cron_failure_limit/type',
           keyword: 'type',
-          params: { type: 'string' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err93];
@@ -1557,16 +1553,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.control_socket !== undefined) {
-      let data41 = data.control_socket;
-      if (typeof data41 === 'string') {
-        if (!pattern0.test(data41)) {
+      if (typeof data38 == 'number' && isFinite(data38)) {
+        if (data38 < 0 || isNaN(data38)) {
           const err94 = {
-            instancePath: instancePath + '/control_socket',
-            schemaPath: '#/properties/control_socket/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
+            instancePath: instancePath + '/cron_failure_limit',
+            schemaPath: '#/properties/cron_failure_limit/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err94];
@@ -1575,12 +1568,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
+      }
+    }
+    if (data.cron_failure_days !== undefined) {
+      let data39 = data.cron_failure_days;
+      if (!(typeof data39 == 'number' && !(data39 % 1) && !isNaN(data39) && isFinite(data39))) {
         const err95 = {
-          instancePath: instancePath + '/control_socket',
-          schemaPath: '#/properties/control_socket/type',
+          instancePath: instancePath + '/cron_failure_days',
+          schemaPath: '#/properties/cron_failure_days/type',
           keyword: 'type',
-          params: { type: 'string' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err95];
@@ -1589,16 +1586,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.user !== undefined) {
-      let data42 = data.user;
-      if (typeof data42 === 'string') {
-        if (!pattern0.test(data42)) {
+      if (typeof data39 == 'number' && isFinite(data39)) {
+        if (data39 > 3650 || isNaN(data39)) {
           const err96 = {
-            instancePath: instancePath + '/user',
-            schemaPath: '#/properties/user/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
+            instancePath: instancePath + '/cron_failure_days',
+            schemaPath: '#/properties/cron_failure_days/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 3650 },
           };
           if (vErrors === null) {
             vErrors = [err96];
@@ -1607,92 +1601,94 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
-        const err97 = {
-          instancePath: instancePath + '/user',
-          schemaPath: '#/properties/user/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err97];
-        } else {
-          vErrors.push(err97);
-        }
-        errors++;
-      }
-    }
-    if (data.group !== undefined) {
-      let data43 = data.group;
-      if (typeof data43 === 'string') {
-        if (!pattern0.test(data43)) {
-          const err98 = {
-            instancePath: instancePath + '/group',
-            schemaPath: '#/properties/group/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
+        if (data39 < 0 || isNaN(data39)) {
+          const err97 = {
+            instancePath: instancePath + '/cron_failure_days',
+            schemaPath: '#/properties/cron_failure_days/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err98];
+            vErrors = [err97];
           } else {
-            vErrors.push(err98);
+            vErrors.push(err97);
           }
           errors++;
         }
-      } else {
-        const err99 = {
-          instancePath: instancePath + '/group',
-          schemaPath: '#/properties/group/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err99];
-        } else {
-          vErrors.push(err99);
-        }
-        errors++;
       }
     }
-    if (data.stop_after_init !== undefined) {
-      if (typeof data.stop_after_init !== 'boolean') {
-        const err100 = {
-          instancePath: instancePath + '/stop_after_init',
-          schemaPath: '#/properties/stop_after_init/type',
+    if (data.proxy_mode !== undefined) {
+      if (typeof data.proxy_mode !== 'boolean') {
+        const err98 = {
+          instancePath: instancePath + '/proxy_mode',
+          schemaPath: '#/properties/proxy_mode/type',
           keyword: 'type',
           params: { type: 'boolean' },
         };
         if (vErrors === null) {
-          vErrors = [err100];
+          vErrors = [err98];
         } else {
-          vErrors.push(err100);
+          vErrors.push(err98);
         }
         errors++;
       }
     }
-    if (data.test_file !== undefined) {
-      let data45 = data.test_file;
-      if (typeof data45 === 'string') {
-        if (!pattern0.test(data45)) {
-          const err101 = {
-            instancePath: instancePath + '/test_file',
-            schemaPath: '#/properties/test_file/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err101];
+    if (data.proxy_trust !== undefined) {
+      let data41 = data.proxy_trust;
+      if (Array.isArray(data41)) {
+        const len0 = data41.length;
+        for (let i0 = 0; i0 < len0; i0++) {
+          let data42 = data41[i0];
+          if (typeof data42 === 'string') {
+            if (!pattern0.test(data42)) {
+              const err99 = {
+                instancePath: instancePath + '/proxy_trust/' + i0,
+                schemaPath: '#/properties/proxy_trust/items/pattern',
+                keyword: 'pattern',
+                params: { pattern: '^[^\\u0000]*$' },
+              };
+              if (vErrors === null) {
+                vErrors = [err99];
+              } else {
+                vErrors.push(err99);
+              }
+              errors++;
+            }
+            if (!formats6(data42)) {
+              const err100 = {
+                instancePath: instancePath + '/proxy_trust/' + i0,
+                schemaPath: '#/properties/proxy_trust/items/format',
+                keyword: 'format',
+                params: { format: 'trust' },
+              };
+              if (vErrors === null) {
+                vErrors = [err100];
+              } else {
+                vErrors.push(err100);
+              }
+              errors++;
+            }
           } else {
-            vErrors.push(err101);
+            const err101 = {
+              instancePath: instancePath + '/proxy_trust/' + i0,
+              schemaPath: '#/properties/proxy_trust/items/type',
+              keyword: 'type',
+              params: { type: 'string' },
+            };
+            if (vErrors === null) {
+              vErrors = [err101];
+            } else {
+              vErrors.push(err101);
+            }
+            errors++;
           }
-          errors++;
         }
       } else {
         const err102 = {
-          instancePath: instancePath + '/test_file',
-          schemaPath: '#/properties/test_file/type',
+          instancePath: instancePath + '/proxy_trust',
+          schemaPath: '#/properties/proxy_trust/type',
           keyword: 'type',
-          params: { type: 'string' },
+          params: { type: 'array' },
         };
         if (vErrors === null) {
           vErrors = [err102];
@@ -1702,12 +1698,308 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
+    if (data.logfile !== undefined) {
+      let data43 = data.logfile;
+      if (typeof data43 === 'string') {
+        if (!pattern0.test(data43)) {
+          const err103 = {
+            instancePath: instancePath + '/logfile',
+            schemaPath: '#/properties/logfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err103];
+          } else {
+            vErrors.push(err103);
+          }
+          errors++;
+        }
+      } else {
+        const err104 = {
+          instancePath: instancePath + '/logfile',
+          schemaPath: '#/properties/logfile/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err104];
+        } else {
+          vErrors.push(err104);
+        }
+        errors++;
+      }
+    }
+    if (data.log_level !== undefined) {
+      let data44 = data.log_level;
+      if (typeof data44 !== 'string') {
+        const err105 = {
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err105];
+        } else {
+          vErrors.push(err105);
+        }
+        errors++;
+      }
+      if (
+        !(
+          data44 === 'fatal' ||
+          data44 === 'error' ||
+          data44 === 'warn' ||
+          data44 === 'info' ||
+          data44 === 'debug' ||
+          data44 === 'trace' ||
+          data44 === 'silent'
+        )
+      ) {
+        const err106 = {
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_level.enum },
+        };
+        if (vErrors === null) {
+          vErrors = [err106];
+        } else {
+          vErrors.push(err106);
+        }
+        errors++;
+      }
+    }
+    if (data.log_format !== undefined) {
+      let data45 = data.log_format;
+      if (typeof data45 !== 'string') {
+        const err107 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err107];
+        } else {
+          vErrors.push(err107);
+        }
+        errors++;
+      }
+      if (!(data45 === 'text' || data45 === 'json')) {
+        const err108 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_format.enum },
+        };
+        if (vErrors === null) {
+          vErrors = [err108];
+        } else {
+          vErrors.push(err108);
+        }
+        errors++;
+      }
+    }
+    if (data.access_log !== undefined) {
+      if (typeof data.access_log !== 'boolean') {
+        const err109 = {
+          instancePath: instancePath + '/access_log',
+          schemaPath: '#/properties/access_log/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err109];
+        } else {
+          vErrors.push(err109);
+        }
+        errors++;
+      }
+    }
+    if (data.pidfile !== undefined) {
+      let data47 = data.pidfile;
+      if (typeof data47 === 'string') {
+        if (!pattern0.test(data47)) {
+          const err110 = {
+            instancePath: instancePath + '/pidfile',
+            schemaPath: '#/properties/pidfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err110];
+          } else {
+            vErrors.push(err110);
+          }
+          errors++;
+        }
+      } else {
+        const err111 = {
+          instancePath: instancePath + '/pidfile',
+          schemaPath: '#/properties/pidfile/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err111];
+        } else {
+          vErrors.push(err111);
+        }
+        errors++;
+      }
+    }
+    if (data.control_socket !== undefined) {
+      let data48 = data.control_socket;
+      if (typeof data48 === 'string') {
+        if (!pattern0.test(data48)) {
+          const err112 = {
+            instancePath: instancePath + '/control_socket',
+            schemaPath: '#/properties/control_socket/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err112];
+          } else {
+            vErrors.push(err112);
+          }
+          errors++;
+        }
+      } else {
+        const err113 = {
+          instancePath: instancePath + '/control_socket',
+          schemaPath: '#/properties/control_socket/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err113];
+        } else {
+          vErrors.push(err113);
+        }
+        errors++;
+      }
+    }
+    if (data.user !== undefined) {
+      let data49 = data.user;
+      if (typeof data49 === 'string') {
+        if (!pattern0.test(data49)) {
+          const err114 = {
+            instancePath: instancePath + '/user',
+            schemaPath: '#/properties/user/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err114];
+          } else {
+            vErrors.push(err114);
+          }
+          errors++;
+        }
+      } else {
+        const err115 = {
+          instancePath: instancePath + '/user',
+          schemaPath: '#/properties/user/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err115];
+        } else {
+          vErrors.push(err115);
+        }
+        errors++;
+      }
+    }
+    if (data.group !== undefined) {
+      let data50 = data.group;
+      if (typeof data50 === 'string') {
+        if (!pattern0.test(data50)) {
+          const err116 = {
+            instancePath: instancePath + '/group',
+            schemaPath: '#/properties/group/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err116];
+          } else {
+            vErrors.push(err116);
+          }
+          errors++;
+        }
+      } else {
+        const err117 = {
+          instancePath: instancePath + '/group',
+          schemaPath: '#/properties/group/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err117];
+        } else {
+          vErrors.push(err117);
+        }
+        errors++;
+      }
+    }
+    if (data.stop_after_init !== undefined) {
+      if (typeof data.stop_after_init !== 'boolean') {
+        const err118 = {
+          instancePath: instancePath + '/stop_after_init',
+          schemaPath: '#/properties/stop_after_init/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err118];
+        } else {
+          vErrors.push(err118);
+        }
+        errors++;
+      }
+    }
+    if (data.test_file !== undefined) {
+      let data52 = data.test_file;
+      if (typeof data52 === 'string') {
+        if (!pattern0.test(data52)) {
+          const err119 = {
+            instancePath: instancePath + '/test_file',
+            schemaPath: '#/properties/test_file/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err119];
+          } else {
+            vErrors.push(err119);
+          }
+          errors++;
+        }
+      } else {
+        const err120 = {
+          instancePath: instancePath + '/test_file',
+          schemaPath: '#/properties/test_file/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err120];
+        } else {
+          vErrors.push(err120);
+        }
+        errors++;
+      }
+    }
   } else {
-    const err103 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
+    const err121 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
     if (vErrors === null) {
-      vErrors = [err103];
+      vErrors = [err121];
     } else {
-      vErrors.push(err103);
+      vErrors.push(err121);
     }
     errors++;
   }

@@ -33,3 +33,10 @@ t.test('mode: permissions in octal', async (t) => {
   for (const mode of ['', '66', '0668', '1777', '00660', 'rw-rw----', '0o660', '-660'])
     t.notOk(formats.mode(mode), mode);
 });
+
+t.test('postgres: a URL of its kind, or none', async (t) => {
+  const { postgres } = formats;
+  for (const url of ['', 'postgres://host/db', 'postgresql://u:p%40@host:5433/db?sslmode=require'])
+    t.ok(postgres(url), url);
+  for (const url of ['mysql://host/db', 'host/db', 'postgres:/x', 'postgres://host:port/']) t.notOk(postgres(url), url);
+});

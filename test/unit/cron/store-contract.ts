@@ -166,6 +166,20 @@ export function contract(engine: string, open: Open): void {
     });
   });
 
+  test('a storm of 10,000 triggers that coalesce is one run, and one more where one is going on', async (t, bench) => {
+    const [one, two] = [await bench.handle(), await bench.handle('cron 2')];
+    await one.sync([named('job', { rhythm: { cron: '@yearly', timezone: 'UTC' } })], 1);
+    const storm = (): Promise<unknown> =>
+      Promise.all(Array.from({ length: 5000 }, (_, n) => (n % 2 === 0 ? one : two).trigger('job')));
+    await storm();
+    const run = await acquired(one, 'job');
+    await storm();
+    await one.end(run, DONE);
+    await one.end(await acquired(one, 'job'), DONE);
+    t.match(await one.acquire(['job']), { run: undefined });
+    t.equal((await one.history('job')).length, 2);
+  });
+
   test('pause and resume', async (t, bench) => {
     const store = await bench.handle();
     await store.sync([named('job')], 1);
