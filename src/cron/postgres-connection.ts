@@ -1,8 +1,13 @@
 /** One connection to PostgreSQL, of one handle. The driver is loaded when the first is made. */
+import { setTimeout } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { migrate } from './postgres-schema.ts';
 
 const CONNECT_MS = 5000;
+/** A server that says nothing for so long is away, milliseconds. Longer than the lock_timeout below. */
+const ANSWER_MS = 10_000;
+/** How long a connection may take to say goodbye, milliseconds. */
+const END_MS = 1000;
 
 /**
  * A machine that vanishes says nothing: the server finds out, and frees its locks, within about 11 s. A statement that waits
@@ -25,6 +30,7 @@ export async function connect(url: string, onEnd: (error: Error) => void): Promi
     connectionString: url,
     application_name: 'tricorn',
     connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: ANSWER_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: 5000,
   });
@@ -37,9 +43,17 @@ export async function connect(url: string, onEnd: (error: Error) => void): Promi
     await migrate(client);
     return client;
   } catch (error) {
-    await client.end().catch(() => {});
+    await disconnect(client);
     throw error;
   }
+}
+
+/** One that has gone silent is left to the operating system. */
+export async function disconnect(client: Client): Promise<void> {
+  const silent = new AbortController();
+  const limit = setTimeout(END_MS, undefined, { signal: silent.signal }).catch(() => {});
+  await Promise.race([client.end().catch(() => {}), limit]);
+  silent.abort();
 }
 
 async function loadDriver(): Promise<{ Client: typeof Client }> {

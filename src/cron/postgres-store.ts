@@ -10,7 +10,7 @@ import { TricornError } from '../errors.ts';
 import type { JobSpec } from './job.ts';
 import { SKEW_MS } from './missed.ts';
 import { inOrder } from './order.ts';
-import { connect, placeOf } from './postgres-connection.ts';
+import { connect, disconnect, placeOf } from './postgres-connection.ts';
 import { OrphanWatch } from './postgres-orphans.ts';
 import * as rows from './postgres-rows.ts';
 import { begunRecord, candidateOf, endedOf, isRunning, NOT_HELD, runOf, statusOf } from './records.ts';
@@ -211,8 +211,9 @@ export class PostgresStore implements Store {
   }
 
   async reopen(): Promise<void> {
-    await this.#client?.end().catch(() => {});
+    const before = this.#client;
     this.#client = undefined;
+    if (before) await disconnect(before);
     const lost = await this.#use(async (client) => {
       if (this.#listener) await this.#listen(client);
       const found: Run[] = [];
@@ -241,7 +242,7 @@ export class PostgresStore implements Store {
     this.#listener = undefined;
     this.#orphans.stop();
     await this.#queue;
-    await this.#client?.end();
+    if (this.#client) await disconnect(this.#client);
   }
 
   /** Once more under the lock: its holder may have come back. */

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { Worker } from 'node:worker_threads';
 import t, { type Test } from 'tap';
 import { SqliteStore } from '../../../src/cron/sqlite-store.ts';
 import { StoreGuard } from '../../../src/cron/store-guard.ts';
@@ -89,4 +90,31 @@ t.test('a job that blocks its event loop keeps its run', async (t) => {
   t.equal(stderr, '');
   t.same(JSON.parse(stdout), [null, 'running']);
   t.match(await store.end(run!, { outcome: 'done' }), { isHeld: true });
+});
+
+t.test('its thread dies in mid-run: the next one takes the run back, unless somebody else was faster', async (t) => {
+  const threads: Worker[] = [];
+  const onWorker = (thread: Worker): unknown => threads.push(thread);
+  process.on('worker', onWorker);
+  t.teardown(() => process.off('worker', onWorker));
+  const folder = t.testdir();
+  const store = storeIn(t, folder);
+  await store.sync([specOf({ rhythm: { cron: '@yearly', timezone: 'UTC' } })], 1);
+  const lost: number[] = [];
+  const alive = setInterval(() => {}, DAY);
+  t.teardown(() => clearInterval(alive));
+  await store.listen({ onWake: () => {}, onLost: ({ runId }) => lost.push(runId) });
+  for (const isFaster of [false, true]) {
+    await store.trigger('job');
+    const { run } = await store.acquire(['job']);
+    await threads.at(-1)?.terminate();
+    if (isFaster) {
+      const other = storeIn(t, folder);
+      await other.listen({ onWake: () => {}, onLost: () => {} });
+      t.match(await other.acquire(['job']), { run: { runId: 3, attempt: 2 } });
+    }
+    await store.reopen();
+    t.match(await store.end(run!, { outcome: 'done' }), { isHeld: !isFaster });
+    t.same(lost, isFaster ? [2] : []);
+  }
 });
