@@ -10,16 +10,17 @@
 import type { Config, LoadedConfig } from './config/config.ts';
 import { logError, type WireError } from './errors.ts';
 import type { Logger } from './log/supervisor-log.ts';
-import { bootTimeout, earlyEnd } from './supervisor/boot-errors.ts';
+import { bootTimeout, earlyEnd, trialError } from './supervisor/boot-errors.ts';
+import { howItEnded } from './supervisor/deaths.ts';
 import type { Hook } from './supervisor/hooks.ts';
-import { launchWorker } from './supervisor/launch.ts';
+import { launchWorker, type Post } from './supervisor/launch.ts';
 import { watchPoison } from './supervisor/poison-watch.ts';
 import { Readiness } from './supervisor/readiness.ts';
 import { freeze } from './supervisor/releases.ts';
 import { generationTransition, type GenerationState, type ServerState } from './supervisor/server-state.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { Exit, WorkerHandle } from './supervisor/worker-handle.ts';
-import { Workers } from './supervisor/workers.ts';
+import { Workers, type WorkersOptions } from './supervisor/workers.ts';
 
 /** A worker gets this much longer than its graceful_timeout, for its stop hooks, before it is killed, milliseconds. */
 const KILL_GRACE_MS = 5000;
@@ -72,10 +73,14 @@ export abstract class CommonServer {
   readonly options: ServerOptions;
   /** No more workers than these for now, while a change goes on step by step. */
   limit: number = Infinity;
+  /** Its workers serve beside those of another generation, to be compared: it is not yet to take over. */
+  onTrial: boolean = false;
   readonly #supervisor: Supervisor;
   readonly #log: Logger;
   readonly #readiness: Readiness;
-  readonly #poison: ReturnType<typeof watchPoison>;
+  readonly #poison: ReturnType<typeof watchPoison>[] = [];
+  /** The evented worker on a port of its own, where there is one. */
+  readonly #aside: Workers;
   readonly #booted: PromiseWithResolvers<WireError | undefined> = Promise.withResolvers();
   #state: GenerationState = 'new';
   /** It never served, and the reason has been told. */
@@ -91,15 +96,9 @@ export abstract class CommonServer {
     this.options = others;
     this.#log = log;
     this.#supervisor = successorOf ? successorOf.#supervisor : new Supervisor(this.loaded, options);
-    this.generation = this.#supervisor.nextGeneration();
-    this.workers = new Workers({ log, clock, launch: (number) => this.#launch(number) });
-    this.workers.on('change', () => this.#supervisor.wake());
-    this.workers.on('fatal', (handle, error) => this.#onFatal(handle, error));
-    this.workers.on('ready', (handle) => this.#onWorkerReady(handle));
-    this.workers.on('gone', (handle, exit) => this.#onGone(handle, exit));
-    this.workers.on('late', (handle) => void this.#onBootTimeout(handle));
-    this.workers.on('stuck', (handle) => this.#onStuck(handle));
-    this.#poison = watchPoison(this.workers, { threshold: this.config.poison_threshold, log, clock });
+    this.generation = this.#supervisor.generations.nextNumber();
+    this.workers = this.#hire({ log, clock, launch: (number) => this.#launch(number) });
+    this.#aside = this.#hire({ log, clock, launch: (number) => this.#launchAside(number) });
     this.#readiness = new Readiness({
       workers: this.workers,
       config: this.config,
@@ -108,6 +107,20 @@ export abstract class CommonServer {
       isServing: () => this.#state === 'serving' && this.#supervisor.state === 'serving',
       onGivenUp: (error) => this.#supervisor.fail(error),
     });
+  }
+
+  #hire(options: WorkersOptions): Workers {
+    const workers = new Workers(options);
+    workers.on('change', () => this.#supervisor.wake());
+    workers.on('fatal', (handle, error) => this.#onFatal(handle, error));
+    workers.on('ready', (handle) => this.#onWorkerReady(handle));
+    workers.on('gone', (handle, exit) => this.#onGone(handle, exit));
+    workers.on('lost', (handle, thread) => this.#onLost(`thread ${thread} of ${handle.name}`));
+    workers.on('late', (handle) => void this.#onBootTimeout(handle));
+    workers.on('stuck', (handle) => this.#onStuck(workers, handle));
+    const { log, clock } = options;
+    this.#poison.push(watchPoison(workers, { threshold: this.config.poison_threshold, log, clock }));
+    return workers;
   }
 
   /** Of the service, whichever generation serves. */
@@ -127,17 +140,17 @@ export abstract class CommonServer {
 
   /** Why run() ended by itself: the boot failed, or a crash loop; undefined where it was asked to stop. */
   get failure(): WireError | undefined {
-    return this.#supervisor.failure;
+    return this.#supervisor.ending.failure;
   }
 
   /** Routes that are refused now, since they have killed event loops. */
   get poison(): string[] {
-    return this.#poison.active().map(({ route }) => route);
+    return this.#poison.flatMap((list) => list.active()).map(({ route }) => route);
   }
 
   /** Runs `hook` in the supervisor once, after the last worker is gone, within what is left of graceful_timeout. */
   onStop(hook: Hook): void {
-    this.#supervisor.onStop(hook);
+    this.#supervisor.ending.onStop(hook);
   }
 
   /** Serves until a signal ends it. Resolves with the exit code that the process should have. */
@@ -154,16 +167,24 @@ export abstract class CommonServer {
 
   /** Its part of the supervisor's tick. */
   tick(): void {
-    const { workers } = this.wanted();
-    this.workers.reap();
-    this.workers.escalate();
-    this.workers.recycle(workers);
-    this.workers.cull(workers, this.#killTime());
-    this.workers.spawn(workers);
-    if (this.#state === 'booting' && this.workers.ready.length >= this.staff) {
+    this.#keep(this.workers, this.wanted().workers);
+    this.#keep(this.#aside, this.#state === 'draining' ? 0 : this.#staffAside);
+    if (this.#state === 'booting' && !this.onTrial && this.#isComplete) {
       this.#enter('serving');
       this.#booted.resolve(undefined);
     }
+  }
+
+  #keep(workers: Workers, wanted: number): void {
+    workers.reap();
+    workers.escalate();
+    workers.recycle(wanted);
+    workers.cull(wanted, this.#killTime());
+    workers.spawn(wanted);
+  }
+
+  get #isComplete(): boolean {
+    return this.workers.ready.length >= this.staff && this.#aside.ready.length >= this.#staffAside;
   }
 
   /** Takes another number of workers or threads. Returns what it did or why it did nothing, for the log. */
@@ -173,13 +194,18 @@ export abstract class CommonServer {
     return done ?? 'Evented mode has one event loop; --workers or --threads choose a mode that scales';
   }
 
-  /** Nothing new is begun: its workers finish what they have, and end. */
-  drain(): void {
+  /** Nothing new is begun: its workers finish what they have, and end. @param final the service stops */
+  drain(final = false): void {
     if (this.#state === 'draining') return;
     this.#enter('draining');
     this.#booted.resolve(undefined);
-    this.workers.drainAll(this.#killTime());
+    for (const workers of this.#all) workers.drainAll(this.#killTime(), final);
     this.#supervisor.wake();
+  }
+
+  /** It is not to take over: it ends, and that is why. */
+  giveUp(error: WireError): void {
+    if (this.#state === 'booting') this.#failBoot(error);
   }
 
   /** How many workers it has when nothing is under way. */
@@ -188,9 +214,34 @@ export abstract class CommonServer {
     return this.config.http_enable ? this.population().workers : 0;
   }
 
+  /** In evented mode the one worker serves both ports. */
+  get #staffAside(): number {
+    const { evented_port, http_enable } = this.config;
+    return evented_port > 0 && http_enable && this.mode !== 'evented' && !this.#supervisor.check ? 1 : 0;
+  }
+
+  get #all(): readonly Workers[] {
+    return [this.workers, this.#aside];
+  }
+
+  /** All its workers, whatever their role. */
+  get handles(): readonly WorkerHandle[] {
+    return this.#all.flatMap((workers) => [...workers]);
+  }
+
   /** Whether the last of its workers is gone, and none will be started. */
   get isOver(): boolean {
-    return this.#state === 'draining' && this.workers.size === 0;
+    return this.#state === 'draining' && this.#all.every(({ size }) => size === 0);
+  }
+
+  /** Its workers end at once. */
+  kill(): void {
+    for (const workers of this.#all) workers.killAll();
+  }
+
+  /** Nothing of it will be started any more. */
+  close(): void {
+    for (const workers of this.#all) workers.stop();
   }
 
   /** Which workers there should be now, all things considered. */
@@ -200,22 +251,41 @@ export abstract class CommonServer {
     return { workers, threads: this.#supervisor.check ? Math.min(threads, 1) : threads };
   }
 
+  /** What its worker of that number is to be. */
+  post(worker: number): Post {
+    return { role: this.mode === 'evented' ? 'evented' : 'http', worker, threads: this.wanted().threads };
+  }
+
   #launch(worker: number): WorkerHandle {
-    const role = this.mode === 'evented' ? 'evented' : 'http';
-    return launchWorker(this, { role, worker, threads: this.wanted().threads }, this.#supervisor);
+    return launchWorker(this, this.post(worker), this.#supervisor);
+  }
+
+  /** What it serves lasts long: it is not recycled by requests. */
+  #launchAside(worker: number): WorkerHandle {
+    const { folder, generation, loaded } = this;
+    const config = { ...loaded.config, limit_request: 0 };
+    const post = { role: 'evented', worker, threads: 0, title: 'evented worker' } as const;
+    return launchWorker({ folder, generation, loaded: { ...loaded, config } }, post, this.#supervisor);
   }
 
   #onGone(handle: WorkerHandle, exit: Exit): void {
     const { deaths, state } = this.#supervisor;
+    if (!exit.expected && handle.readyAt !== undefined) this.#onLost(`${handle.name}, ${howItEnded(exit)}`);
     if (this.#state === 'booting' && !exit.expected) this.#failBoot(earlyEnd(this.config, handle.name, exit));
     else if (state === 'stopping' || this.#hasFailed) deaths.reportAtStop(handle, exit);
     else deaths.report(handle, exit);
     deaths.bury(handle);
   }
 
-  #onStuck(handle: WorkerHandle): void {
+  #onStuck(workers: Workers, handle: WorkerHandle): void {
+    this.#onLost(handle.name);
     this.#supervisor.deaths.count(handle);
-    this.workers.replace(handle, this.#killTime());
+    workers.replace(handle, this.#killTime());
+  }
+
+  /** On trial nothing may be lost: what dies so soon would go on dying. */
+  #onLost(what: string): void {
+    if (this.onTrial) this.giveUp(trialError(`it has lost ${what}`));
   }
 
   async #onBootTimeout(handle: WorkerHandle): Promise<void> {
@@ -236,7 +306,7 @@ export abstract class CommonServer {
   #failBoot(error: WireError): void {
     this.#hasFailed = true;
     this.#booted.resolve(error);
-    this.workers.killAll(({ state }) => state === 'starting');
+    for (const workers of this.#all) workers.killAll(({ state }) => state === 'starting');
     this.drain();
   }
 
@@ -246,7 +316,7 @@ export abstract class CommonServer {
   }
 
   #killTime(): number {
-    return this.#supervisor.now() + this.config.graceful_timeout * 1000 + KILL_GRACE_MS;
+    return this.#supervisor.clock() + this.config.graceful_timeout * 1000 + KILL_GRACE_MS;
   }
 
   #enter(state: GenerationState): void {

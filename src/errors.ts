@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'TRC_CONTROL_SOCKET'
   | 'TRC_USAGE'
   | 'TRC_NO_SERVER'
+  | 'TRC_UPGRADE'
   | 'TRC_LOGFILE'
   | 'TRC_APP_LOAD'
   | 'TRC_APP_FORM'
@@ -42,6 +43,7 @@ export type ErrorCode =
   | 'TRC_UNCAUGHT'
   | 'TRC_OVERLOADED'
   | 'TRC_POISON'
+  | 'TRC_CANARY'
   | 'TRC_CRASH_LOOP'
   | 'TRC_INTERNAL';
 
@@ -107,6 +109,11 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
     message: '{reason}',
     hint: 'Name the server with -c FILE, --pidfile=FILE or --control-socket=PATH, see docs/control.md.',
   },
+  TRC_UPGRADE: {
+    exit: 4,
+    message: 'upgrade: {reason}',
+    hint: 'The lines of the new process before this one, or on standard error, say why. Mend it and send USR2 once more, see docs/reload.md.',
+  },
   TRC_LOGFILE: {
     exit: 4,
     message: 'logfile {path}: {reason}',
@@ -171,6 +178,11 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
     status: 503,
     message: '{route} has blocked event loops until they were killed, and is refused for a minute',
     hint: 'The log has the stack of each kill (`is stuck and is killed`); --poison-threshold=0 refuses nothing.',
+  },
+  TRC_CANARY: {
+    exit: 3,
+    message: 'the canary failed: {reason}',
+    hint: 'The lines before have the figures, or what has ended. Reload again once the code is mended, or with canary empty to take it as it is.',
   },
   TRC_CRASH_LOOP: {
     exit: 3,

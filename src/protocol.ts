@@ -30,6 +30,8 @@ export interface LoopBoot {
   readonly address: ListenAddress | null;
   /** Absent in normal operation. */
   readonly recorder?: RecorderBoot;
+  /** It is a spare (src/dev/spares.ts): it gets ready for this form of app, and loads none before it is told to go. */
+  readonly warmFor?: string | undefined;
 }
 
 /** Where a loop also writes down its requests, so that the record outlives its process: src/flight-record.ts. */
@@ -100,6 +102,17 @@ export interface WorkerUsage {
   readonly loops: readonly LoopUsage[];
 }
 
+/** What one event loop has counted while a canary ran. */
+export interface LoopFigures {
+  /** It did not answer in time: nothing else is known. */
+  readonly blocked?: boolean;
+  readonly requests: number;
+  /** Answered 5xx, or refused or cut by Tricorn. */
+  readonly errors: number;
+  /** By bucket of a Histogram. */
+  readonly latencies: readonly number[];
+}
+
 /** The JavaScript stack of one event loop; no frames = idle, `unknown` = it could not be taken. */
 export interface LoopStack {
   readonly thread: number;
@@ -126,6 +139,26 @@ export interface Poison {
   readonly ms: number;
 }
 
+/** Finish what is there, then end. */
+interface Drain {
+  readonly type: 'drain';
+  /** The service stops. Otherwise others serve on, and clients may come back at once. */
+  readonly final: boolean;
+}
+
+/** `on`: requests are counted from now on. Off: no more, and the figures are told. */
+interface Measure {
+  readonly type: 'measure';
+  readonly on: boolean;
+}
+
+/** Threads: they are replaced, one after the other, by those of another generation that differs in its code alone. */
+export interface Renew {
+  readonly type: 'renew';
+  readonly app: string;
+  readonly generation: number;
+}
+
 /** Nobody caught an error: it is logged, what is in flight still finishes, and a replacement is due. */
 interface Broken {
   readonly type: 'broken';
@@ -134,8 +167,10 @@ interface Broken {
 export type ToWorker =
   | WorkerBoot
   | Poison
-  | { readonly type: 'drain' }
+  | Drain
   | { readonly type: 'threads'; readonly count: number }
+  | Measure
+  | Renew
   | { readonly type: 'usage' };
 
 export type FromWorker =
@@ -146,6 +181,11 @@ export type FromWorker =
   | { readonly type: 'closed' }
   /** Threads: whether one is ready now, when that changes; and a start that failed while none is. */
   | { readonly type: 'threads'; readonly ready: boolean; readonly failed: boolean }
+  /** Threads: one of them has died, or cannot go on; it is replaced. */
+  | { readonly type: 'lost'; readonly thread: number }
+  /** Threads: all are replaced, or why one could not be. */
+  | { readonly type: 'renewed'; readonly error?: WireError | undefined }
+  | { readonly type: 'measured'; readonly loops: readonly LoopFigures[] }
   | Worn
   | WorkerUsage;
 
@@ -154,13 +194,14 @@ export type FromWorker =
  * not be able to throw in the supervisor.
  */
 export function isFromWorker(message: unknown): message is FromWorker {
-  const { type, form, error, loops, reason, ready } = (message ?? {}) as Readonly<Record<string, unknown>>;
+  const { type, form, error, loops, reason, ready, thread } = (message ?? {}) as Readonly<Record<string, unknown>>;
   if (type === 'ready') return typeof form === 'string';
   if (type === 'fatal') return typeof error === 'object' && error !== null;
   if (type === 'worn') return typeof reason === 'string';
-  if (type === 'broken' || type === 'closed') return true;
+  if (type === 'broken' || type === 'closed' || type === 'renewed') return true;
   if (type === 'threads') return typeof ready === 'boolean';
-  return type === 'usage' && Array.isArray(loops);
+  if (type === 'lost') return typeof thread === 'number';
+  return (type === 'usage' || type === 'measured') && Array.isArray(loops);
 }
 
 /** Over the lifeline, one JSON object a line. */
@@ -177,11 +218,13 @@ export type FromLifeline =
 
 /**
  * From a threaded worker's main thread to its threads; a transferred net.Socket is a message of its own. `wake` asks for
- * nothing but a turn of the event loop.
+ * nothing but a turn of the event loop. `go` is for spares.
  */
 export type ToThread =
-  | { readonly type: 'drain' | 'usage' | 'wake' }
+  | { readonly type: 'usage' | 'wake' | 'go' }
+  | Drain
   | Poison
+  | Measure
   /** Accept on these yourself from now on. */
   | { readonly type: 'listen'; readonly on: readonly AcceptFrom[] };
 
@@ -190,6 +233,7 @@ export type FromThread =
   | { readonly type: 'fatal'; readonly error: WireError }
   | Broken
   | Worn
+  | { readonly type: 'measured'; readonly figures: LoopFigures }
   | { readonly type: 'usage'; readonly usage: LoopUsage };
 
 /** Decodes a stream of JSON lines; feed it chunks as they come, it yields whole messages. */

@@ -12,6 +12,8 @@ export interface Config {
   readonly http_interface: string;
   readonly http_port: number;
   readonly http_enable: boolean;
+  /** 0 = none. */
+  readonly evented_port: number;
   /** Absolute path, or '' for none. */
   readonly http_socket: string;
   /** Octal text. */
@@ -19,6 +21,10 @@ export interface Config {
   readonly backlog: number;
   /** Seconds. */
   readonly graceful_timeout: number;
+  /** Seconds. */
+  readonly drain_delay: number;
+  /** Seconds. */
+  readonly ws_drain_spread: number;
   /** Seconds. */
   readonly boot_timeout: number;
   /** Seconds. */
@@ -89,9 +95,14 @@ export interface Config {
   /** '' = that of the user. */
   readonly group: string;
   readonly reload_strategy: 'surge' | 'rolling';
+  /** `10%,30s`, or '' for none: see src/canary/share.ts. */
+  readonly canary: string;
   readonly stop_after_init: boolean;
   /** Absolute path, or ''. */
   readonly test_file: string;
+  readonly dev: 'none' | 'reload';
+  /** Names, globs, or paths from the watched folder. */
+  readonly watch_ignore: readonly string[];
 }
 
 /** What loading yields; `app_options` is the ini's [app] section, handed to the app untouched. */

@@ -10,6 +10,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const configVariable = 'TRICORN_CONFIG';
 /** What `--test-file` gives to the test. */
 const urlVariable = 'TRICORN_URL';
+/** What a supervisor gives to the one that takes its place. */
+export const upgradeVariable = 'TRICORN_UPGRADE';
+const noSettings: readonly string[] = [configVariable, urlVariable, upgradeVariable];
 
 /**
  * What Kubernetes sets in every container for a service whose name is, or begins with, "tricorn":
@@ -34,7 +37,7 @@ export function readEnvironment(env: Environment, cwd: string): Source {
   const problems: string[] = [];
   const warnings: string[] = [];
   for (const [name, raw] of Object.entries(env)) {
-    if (raw === undefined || !name.startsWith('TRICORN_') || name === configVariable || name === urlVariable) continue;
+    if (raw === undefined || !name.startsWith('TRICORN_') || noSettings.includes(name)) continue;
     const written = name.slice('TRICORN_'.length).toLowerCase();
     const key = variableOf(written) === name ? settingNamed(written) : undefined;
     if (key === undefined) refuse(name, raw, problems, warnings);

@@ -1,5 +1,6 @@
 /** Forms of text that JSON Schema alone does not know, by the name that a row of the settings table gives. */
 import { isIP } from 'node:net';
+import { parseCanary } from '../canary/share.ts';
 import type { Format } from './settings.ts';
 
 const trustNames: readonly string[] = ['loopback', 'linklocal', 'uniquelocal'];
@@ -8,6 +9,7 @@ export const formats: Readonly<Record<Format, (text: string) => boolean>> = {
   host: (text) => isIP(text) !== 0 || isHostName(text),
   mode: (text) => /^0?[0-7]{3}$/.test(text),
   postgres: (text) => text === '' || (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)),
+  canary: (text) => text === '' || parseCanary(text) !== undefined,
   trust: (text) => trustNames.includes(text) || isAddressOrRange(text),
 };
 

@@ -166,6 +166,10 @@ function crossChecks({ config, winners }: Merged): string[] {
     const limit = winners.get('request_timeout')?.place ?? 'default';
     problems.push(`${headers.shown}: must not exceed request_timeout, ${config.request_timeout} seconds (${limit})`);
   }
+  const aside = winners.get('evented_port');
+  if (aside && config.evented_port !== 0 && config.evented_port === config.http_port) {
+    problems.push(`${aside.shown}: must not be http_port; take another one`);
+  }
   const tests = winners.get('test_file');
   if (tests && config.test_file !== '' && !config.http_enable) {
     problems.push(`${tests.shown}: needs the server that http_enable = false leaves out; take one of them away`);

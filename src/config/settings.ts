@@ -36,10 +36,11 @@ export type Group =
   | 'Jobs'
   | 'Proxy'
   | 'Logging'
-  | 'Process';
+  | 'Process'
+  | 'Development';
 
 /** A value's form beyond its type: see formats.ts. */
-export type Format = 'host' | 'trust' | 'mode' | 'postgres';
+export type Format = 'host' | 'trust' | 'mode' | 'postgres' | 'canary';
 
 export interface Setting<V = unknown> {
   readonly type: SettingType;
@@ -164,6 +165,18 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     elsewhere: ['port', 'listen', 'bind', 'b'],
     unusedWhen: (config) => (config.http_interface === NO_INTERFACE ? 'http_interface is none' : undefined),
   },
+  evented_port: {
+    type: 'integer',
+    group: 'HTTP',
+    default: 0,
+    min: 0,
+    max: 65_535,
+    doc: 'Port of an evented worker beside the others, for websockets, event streams and long polling; 0 = none',
+    reloadable: 'restart',
+    placeholder: 'PORT',
+    aliases: ['gevent_port', 'longpolling_port'],
+    unusedWhen: (config) => (config.http_enable ? undefined : 'http_enable is false'),
+  },
   http_socket: {
     type: 'path',
     group: 'HTTP',
@@ -194,12 +207,32 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
   graceful_timeout: {
     type: 'duration',
     group: 'Timeouts and limits',
-    default: 30,
+    default: (_facts, config) => (config.dev === 'reload' ? 5 : 30),
+    defaultText: '30 s; 5 s with dev = reload',
     min: 0,
     max: dayInSeconds,
     doc: 'How long requests in flight may take to finish when a worker stops',
     reloadable: 'reload',
     elsewhere: ['shutdown_timeout', 'kill_timeout'],
+  },
+  drain_delay: {
+    type: 'duration',
+    group: 'Timeouts and limits',
+    default: 0,
+    min: 0,
+    max: dayInSeconds,
+    doc: 'How long a stop serves on before it drains, so that load balancers notice',
+    reloadable: 'reload',
+    elsewhere: ['shutdown_delay', 'pre_stop_delay'],
+  },
+  ws_drain_spread: {
+    type: 'duration',
+    group: 'Timeouts and limits',
+    default: 5,
+    min: 0,
+    max: dayInSeconds,
+    doc: 'Over how long a worker that stops spreads the closing of its websockets; within graceful_timeout',
+    reloadable: 'reload',
   },
   boot_timeout: {
     type: 'duration',
@@ -372,6 +405,16 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     doc: 'How a reload replaces workers: surge = all at once, rolling = one after the other',
     reloadable: 'reload',
     placeholder: 'STRATEGY',
+  },
+  canary: {
+    type: 'string',
+    group: 'Supervision',
+    default: '',
+    defaultText: 'none',
+    doc: 'Share of the workers that a reload gives the new code first, and for how long, before it is judged',
+    reloadable: 'reload',
+    placeholder: 'SHARE,TIME',
+    format: 'canary',
   },
   poison_threshold: {
     type: 'integer',
@@ -570,6 +613,27 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     doc: 'Once ready, run this file with `node --test`; TRICORN_URL is the address',
     reloadable: 'restart',
     file: { endings: scripts },
+  },
+  dev: {
+    type: 'enum',
+    group: 'Development',
+    default: 'none',
+    values: ['none', 'reload'],
+    doc: "For development: reload = reload whenever a file in the app's folder has changed",
+    reloadable: 'restart',
+    placeholder: 'WHAT',
+    elsewhere: ['watch', 'reload'],
+  },
+  watch_ignore: {
+    type: 'list',
+    group: 'Development',
+    default: [],
+    defaultText: 'none',
+    doc: 'Files and folders that are not watched: names or globs at any depth (*.db), or with a slash paths from the watched folder (public/uploads)',
+    reloadable: 'restart',
+    placeholder: 'GLOB,...',
+    unusedWhen: (config) => (config.dev === 'reload' ? undefined : 'dev is none'),
+    elsewhere: ['ignore_watch', 'ignore'],
   },
 };
 

@@ -147,5 +147,5 @@ export const exitCodeDocs: Readonly<Record<keyof typeof exitCodes, string>> = {
   failed: 'tried and failed; what served before serves on',
   usage: 'the command line, or the configuration, is wrong',
   unreachable: 'no running server was found, more than one was, or it does not answer',
-  refused: 'the server refused: another change is on its way, there is nothing to roll back to, and the like',
+  refused: 'the server refused: it is about to stop, there is nothing to roll back to, and the like',
 };

@@ -3,6 +3,7 @@
  * soft limit it is recycled, over the hard one killed at once. It also sees, and says, when no file descriptor is free:
  * nobody else would, for libuv drops connections then without a word.
  */
+import { nameRequests, type RequestInFlight } from '../log/requests.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import { residentBytes } from './resident.ts';
 import { judgeMemory, type MemoryLimits } from './wear.ts';
@@ -13,6 +14,8 @@ const COMPLAIN_EVERY_MS = 60_000;
 
 export interface Guarded {
   readonly name: string;
+  /** What a kill would take with it, the oldest first. */
+  inflight(): readonly RequestInFlight[];
   recycle(reason: string): void;
   kill(): void;
 }
@@ -32,7 +35,7 @@ export function guardMemory(guarded: Guarded, limits: MemoryLimits, log: Logger)
     const { verdict, reason } = judgeMemory(limits, residentBytes(complain));
     if (verdict === 'kill') {
       // Fatal lines are written before this returns.
-      log.fatal({ reason }, `${guarded.name}: ${reason}, killed`);
+      log.fatal({ reason, ...nameRequests(guarded.inflight()) }, `${guarded.name}: ${reason}, killed`);
       guarded.kill();
     } else if (verdict === 'recycle' && !asked) {
       asked = true;

@@ -6,7 +6,8 @@
  *
  *   starting  started and told what to do. Left by its ready, by a drain, or by its death.
  *   ready     it serves. Left by a retirement, a drain, or its death.
- *   retiring  it is due to be recycled and still serves, while its replacement starts. Left by a drain or by its death.
+ *   retiring  it is due to be recycled and still serves, while its replacement starts. Left by a drain, by its
+ *             death, or back to ready, where there is to be no replacement after all.
  *   draining  it takes no new connections and finishes what it has. Left by its exit, at the latest by a kill.
  *   exited    it is gone. Final.
  */
@@ -64,7 +65,7 @@ export function retire<M extends Member>(members: Iterable<M>, due: Iterable<M>,
 
 const FROM: Readonly<Record<MemberState, readonly MemberState[]>> = {
   starting: [],
-  ready: ['starting'],
+  ready: ['starting', 'retiring'],
   retiring: ['ready'],
   draining: ['starting', 'ready', 'retiring'],
   exited: ['starting', 'ready', 'retiring', 'draining'],

@@ -19,3 +19,8 @@ export function earlyEnd({ app }: Config, name: string, exit: Exit): WireError {
   const wire = toWireError(new TricornError('TRC_APP_BOOT', { app }));
   return { ...wire, message: `${wire.message}: ${reason}` };
 }
+
+/** It has served beside the old generation, and is not as good. */
+export function trialError(reason: string): WireError {
+  return toWireError(new TricornError('TRC_CANARY', { reason }));
+}

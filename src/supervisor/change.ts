@@ -5,6 +5,8 @@ import type { WireError } from '../errors.ts';
 export type ChangeRequest =
   /** The configuration and the code are read anew. */
   | { readonly command: 'reload' }
+  /** A new process, of a new Node or Tricorn, takes this one's place. */
+  | { readonly command: 'upgrade' }
   /** The generation before this one is started again. */
   | { readonly command: 'rollback' }
   /** Another number of workers or threads. */
@@ -25,7 +27,13 @@ export interface Progress {
 }
 
 export type Outcome =
-  | { readonly outcome: 'done'; readonly text: string; readonly generation: number }
+  | {
+      readonly outcome: 'done';
+      readonly text: string;
+      readonly generation: number;
+      /** After an upgrade: which process is the service now. */
+      readonly successor?: number;
+    }
   /** What was there before serves on. */
   | { readonly outcome: 'failed'; readonly text: string; readonly error: WireError }
   /** It was not even tried. */

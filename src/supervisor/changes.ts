@@ -4,18 +4,18 @@
  * (HAProxy's and nginx's order); one that fails leaves the old one as it was.
  */
 import { availableParallelism } from 'node:os';
-import { setTimeout as pass } from 'node:timers/promises';
 import type { CommonServer, ServerOptions } from '../common-server.ts';
 import { logError, toWireError, type WireError } from '../errors.ts';
 import type { LoadedConfig } from '../config/config.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import { roll } from '../roster/rolling.ts';
 import type { ChangeRequest, LastChange, Outcome, Progress } from './change.ts';
+import { renewable, renewThreads } from './renew-threads.ts';
 import { keepWhatNeedsRestart, withMode } from './restart-settings.ts';
 import type { Supervisor } from './supervisor.ts';
-
-/** So long a change waits for the old workers to accept no more, milliseconds. */
-const CLOSE_MS = 1000;
+import { Trial } from './trial.ts';
+import type { Upgrade, UpgradeOptions } from './upgrade.ts';
+import { closed } from './worker-handle.ts';
 
 type OnProgress = (progress: Progress) => void;
 
@@ -28,7 +28,11 @@ interface Asked {
 
 export interface ChangesOptions {
   readonly log: Logger;
-  readonly supervisor: Pick<Supervisor, 'state' | 'current' | 'boot' | 'promote' | 'tellChange' | 'wake' | 'clock'>;
+  readonly supervisor: Pick<
+    Supervisor,
+    'state' | 'current' | 'boot' | 'generations' | 'tellChange' | 'wake' | 'clock'
+  > &
+    UpgradeOptions['supervisor'];
 }
 
 export class Changes {
@@ -38,6 +42,9 @@ export class Changes {
   #running: Asked | undefined;
   /** The generation that boots. */
   #next: CommonServer | undefined;
+  #upgrade: Upgrade | undefined;
+  /** Of a reload with a canary. */
+  #trial: Trial | undefined;
   /** What a rollback goes back to. */
   #before: LoadedConfig | undefined;
   #told = '';
@@ -53,27 +60,41 @@ export class Changes {
     return this.#last;
   }
 
+  /** The service does not end before this is decided. */
+  get isUpgrading(): boolean {
+    return this.#upgrade !== undefined;
+  }
+
+  /** This process ends at once. */
+  kill(): void {
+    this.#upgrade?.kill();
+  }
+
   /**
    * Resolves when it is decided. Reloads that wait are one: whatever the configuration is when its turn comes, the last
-   * one wins.
+   * one wins. So are upgrades, with the one that runs, too: it cannot be told from its echo.
    */
   request(request: ChangeRequest, onProgress: OnProgress = () => {}): Promise<Outcome> {
-    const same = this.#waiting.find((asked) => asked.request.command === 'reload' && request.command === 'reload');
+    const running = this.#running?.request.command === 'upgrade' ? this.#running : undefined;
+    const asked = [...this.#waiting, ...(running ? [running] : [])];
+    const same = asked.find((other) => other.request.command === request.command && isOne(request));
     if (same) {
+      if (same === running) this.#log.info('Upgrade: one runs already');
       same.onProgress.push(onProgress);
       return same.outcome.promise;
     }
     if (this.#running) this.#log.info(`${request.command}: waits for the ${this.#running.request.command} that runs`);
-    const asked: Asked = { request, outcome: Promise.withResolvers(), onProgress: [onProgress] };
-    this.#waiting.push(asked);
+    const outcome = Promise.withResolvers<Outcome>();
+    this.#waiting.push({ request, outcome, onProgress: [onProgress] });
     this.#supervisor.wake();
-    return asked.outcome.promise;
+    return outcome.promise;
   }
 
   /** Its part of the supervisor's tick. */
   step(): void {
     const { state } = this.#supervisor;
     if (state === 'stopping') for (const asked of this.#waiting.splice(0)) asked.outcome.resolve(STOPPING);
+    if (state === 'stopping') this.#upgrade?.stop();
     if (this.#next) this.#follow(this.#next);
     if (state === 'serving' && !this.#running) void this.#begin();
   }
@@ -96,14 +117,14 @@ export class Changes {
     switch (request.command) {
       case 'reload':
         return this.#reload(current);
+      case 'upgrade':
+        return this.#runUpgrade();
       case 'rollback':
         return this.#before ? this.#replace(this.#before, 'rollback') : refused('There is no earlier generation');
       case 'mode':
         return this.#replace(withMode(current.loaded, request, availableParallelism()), 'change of mode');
       case 'scale':
         return scale(current, request.count);
-      case 'upgrade':
-        return refused('Upgrading is not possible yet');
       case 'recycle':
         return recycle(current, request.worker);
     }
@@ -116,6 +137,27 @@ export class Changes {
     return this.#replace(loaded, 'reload');
   }
 
+  /** Its module is loaded only when asked for: the supervisor's memory is a budget. */
+  async #runUpgrade(): Promise<Outcome> {
+    const { Upgrade } = await import('./upgrade.ts');
+    if (this.#supervisor.state !== 'serving') return STOPPING;
+    this.#upgrade = new Upgrade({ log: this.#log, supervisor: this.#supervisor });
+    try {
+      const outcome = await this.#upgrade.run();
+      if (outcome.outcome === 'done' && outcome.successor !== undefined) this.#passOn(outcome.successor);
+      return outcome;
+    } finally {
+      this.#upgrade = undefined;
+    }
+  }
+
+  /** What was asked for while the other process booted is asked of it. */
+  #passOn(pid: number): void {
+    if (!this.#waiting.some(({ request }) => request.command === 'reload')) return;
+    this.#log.info(`reload: is asked of process ${pid}`);
+    process.kill(pid, 'SIGHUP');
+  }
+
   async #replace(loaded: LoadedConfig, what: string): Promise<Outcome> {
     const old = this.#supervisor.current;
     const next = await successor(loaded, old);
@@ -124,22 +166,43 @@ export class Changes {
     this.#supervisor.tellChange('begins');
     this.#next = next;
     this.#told = '';
+    const { clock } = this.#supervisor;
+    // A rollback is to be quick.
+    if (what === 'reload') {
+      this.#trial = Trial.of({ next, old, log: this.#log, clock, onJudged: () => this.#follow(next) });
+    }
     // Before its first tick.
     this.#follow(next);
-    const error = await this.#supervisor.boot(next);
+    const error = await this.#boot(next, old);
     this.#next = undefined;
+    const wasTried = this.#trial !== undefined;
+    this.#trial?.close();
+    this.#trial = undefined;
     old.limit = Infinity;
     if (this.#supervisor.state !== 'serving') return STOPPING;
     this.#supervisor.tellChange('is over');
+    if (error && wasTried) await closed(next.handles);
     if (error) return this.#failed(what, error);
     this.#before = old.loaded;
-    this.#supervisor.promote(next);
+    this.#supervisor.generations.promote(next);
     next.options.setLogLevel?.(next.config.log_level);
-    await accepted(old);
+    // Who asks after that, on a connection of his own, is answered by the new one.
+    await closed(old.handles);
     const form = next.workers.ready[0]?.form ?? 'no app';
     const text = `${sentence(what)}: generation ${next.generation} serves, ${next.describe()}, ${form}`;
     this.#log.info({ generation: next.generation }, text);
     return { outcome: 'done', text, generation: next.generation };
+  }
+
+  /** Beside the old one; in its very process, thread by thread, where that is asked for and can be. */
+  async #boot(next: CommonServer, old: CommonServer): Promise<WireError | undefined> {
+    if (this.#trial || !renewable(next, old)) return this.#supervisor.boot(next);
+    const error = await renewThreads(next, old);
+    if (error) return error;
+    const booted = this.#supervisor.boot(next);
+    // The stop that came meanwhile has not seen this generation.
+    if (this.#supervisor.state !== 'serving') next.drain();
+    return booted;
   }
 
   /** While the next generation boots: says how far it is, and in a rolling reload lets it go on. */
@@ -147,15 +210,17 @@ export class Changes {
     const { current } = this.#supervisor;
     const ready = next.workers.ready.length;
     const wanted = next.staff;
-    if (next.config.reload_strategy === 'rolling') {
+    if (next.onTrial) this.#trial?.step();
+    else if (next.config.reload_strategy === 'surge') next.limit = Infinity;
+    else {
       const limits = roll({ ready, wanted, old: current.staff });
       next.limit = limits.next;
       current.limit = limits.old;
     }
-    const told = `${ready}/${wanted}`;
+    const told = `${ready}/${wanted}/${next.limit}`;
     if (told === this.#told) return;
     this.#told = told;
-    this.#log.debug({ generation: next.generation }, `Workers ready ${told}`);
+    this.#log.debug({ generation: next.generation }, `Workers ready ${ready}/${wanted}`);
     for (const onProgress of this.#running?.onProgress ?? []) onProgress({ ready, wanted, text: '' });
     this.#supervisor.wake();
   }
@@ -169,17 +234,13 @@ export class Changes {
 
 const STOPPING: Outcome = refused('The service stops');
 
-function refused(text: string): Outcome {
-  return { outcome: 'refused', text };
+/** Whether it is enough to do it once, however many ask. */
+function isOne({ command }: ChangeRequest): boolean {
+  return command === 'reload' || command === 'upgrade';
 }
 
-/**
- * Waits until no worker of the old generation accepts: who asks after that, on a connection of his own, is answered by the
- * new one. One that is stuck is not waited for.
- */
-async function accepted(old: CommonServer): Promise<void> {
-  const all = Promise.all([...old.workers].map(({ closed }) => closed));
-  await Promise.race([all, pass(CLOSE_MS, undefined, { ref: false })]);
+function refused(text: string): Outcome {
+  return { outcome: 'refused', text };
 }
 
 /** A server of the same supervisor for another generation. */

@@ -1,12 +1,14 @@
 /** Starts one worker process: what it inherits, what it is told, and where its requests are recorded. */
 import type { CommonServer } from '../common-server.ts';
+import type { Spares } from '../dev/spares.ts';
 import type { WorkerBoot } from '../protocol.ts';
 import type { Account } from './account.ts';
 import { bootMessage } from './boot-message.ts';
 import type { Deaths } from './deaths.ts';
+import type { FlightRecorder } from './flight-recorders.ts';
 import { inherit } from './inheritance.ts';
 import type { Listeners } from './listeners.ts';
-import { spawnWorker } from './spawn-worker.ts';
+import { spawnWorker, type SpawnOptions } from './spawn-worker.ts';
 import { WorkerHandle } from './worker-handle.ts';
 
 /** What the workers of all generations share. */
@@ -15,18 +17,41 @@ export interface Premises {
   readonly deaths: Deaths;
   readonly account: Account | undefined;
   readonly clock: () => number;
+  /** With dev = reload. */
+  readonly spares: Spares | undefined;
 }
 
 type Employer = Pick<CommonServer, 'loaded' | 'generation' | 'folder'>;
-type Post = Pick<WorkerBoot, 'role' | 'worker' | 'threads'>;
+export interface Post extends Pick<WorkerBoot, 'role' | 'worker' | 'threads'> {
+  /** Default `worker`. */
+  readonly title?: string;
+}
+
+interface Description {
+  readonly boot: WorkerBoot;
+  readonly spawn: SpawnOptions;
+}
 
 export function launchWorker(employer: Employer, post: Post, premises: Premises): WorkerHandle {
-  const { loaded, generation, folder } = employer;
-  const { listeners, deaths, account, clock } = premises;
+  const { deaths, clock, spares } = premises;
   const recorder = deaths.openRecorder();
-  const { fds, ...told } = inherit(listeners.all, post.threads, recorder);
-  const whom = { ...post, generation, address: listeners.address, ...told };
-  const handle = new WorkerHandle(spawnWorker({ fds, account, folder }), bootMessage(whom, loaded), clock);
+  const { boot, spawn } = describeWorker(employer, post, premises, recorder);
+  // A spare has no recorder among its descriptors, and those of the main workers' listeners.
+  const spare = recorder || post.title !== undefined ? undefined : spares?.take(boot);
+  const handle = new WorkerHandle(spare ?? spawnWorker(spawn), boot, clock, post.title);
   deaths.assign(handle, recorder);
   return handle;
+}
+
+/** What it is told, and how its process is started. */
+export function describeWorker(
+  { loaded, generation, folder }: Employer,
+  { title, ...post }: Post,
+  { listeners, account }: Premises,
+  recorder?: FlightRecorder,
+): Description {
+  const own = title === undefined ? listeners.of(post.role) : listeners.aside;
+  const { fds, ...told } = inherit(own, post.threads, recorder);
+  const boot = bootMessage({ ...post, generation, address: own[0]?.address ?? null, ...told }, loaded);
+  return { boot, spawn: { fds, account, folder } };
 }

@@ -6,6 +6,7 @@
 import { BoundSocket, isIP, isIPv6, type AddressInfo } from 'node:net';
 import { TricornError } from '../errors.ts';
 import type { ListenAddress, ListenerKind } from '../protocol.ts';
+import type { FileId } from './handover.ts';
 
 export interface Listener {
   readonly kind: ListenerKind;
@@ -16,8 +17,12 @@ export interface Listener {
   readonly shown: string;
   /** Whether its file is another's by now, so that nobody reaches it any more. Only sockets with a file of ours. */
   isLost?(): boolean;
+  /** Of a unix socket whose file is ours. */
+  readonly file?: FileId;
   /** Lets go of the supervisor's descriptor, and removes a file that is ours. */
   close(): void;
+  /** Lets go of the descriptor alone: the file is another process's. Only sockets with a file. */
+  readonly leave?: () => void;
 }
 
 export interface TcpListener extends Listener {

@@ -12,13 +12,22 @@ export class Pidfile {
     this.#path = path;
   }
 
-  /** @throws TricornError TRC_PIDFILE where it names another supervisor that lives or cannot be written */
-  write(): void {
+  /**
+   * @param predecessor one that lives, and whose place this process takes
+   * @throws TricornError TRC_PIDFILE where it names another supervisor that lives or cannot be written
+   */
+  write(predecessor?: number): void {
     if (this.#path === '') return;
     const stat = statSync(this.#path, { throwIfNoEntry: false });
     if (stat && !stat.isFile()) throw this.#error('is no regular file');
     const holder = this.#read();
-    if (holder !== undefined && holder !== process.pid && isAlive(holder) && mayBeSupervisor(holder)) {
+    if (
+      holder !== undefined &&
+      holder !== process.pid &&
+      holder !== predecessor &&
+      isAlive(holder) &&
+      mayBeSupervisor(holder)
+    ) {
       throw this.#error(`names process ${holder}, which is alive; stop it`);
     }
     // Written aside and renamed: a reader never sees half a number.

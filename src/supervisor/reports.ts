@@ -92,7 +92,8 @@ export async function whereItStands(handle: WorkerHandle): Promise<{ stack: stri
   return { stack, requests: loops.flatMap(({ requests = [] }) => requests) };
 }
 
-export function stopMessage(signal: string, seconds: number): string {
+export function stopMessage(signal: string, ms: number): string {
+  const seconds = Math.round(Math.max(0, ms) / 1000);
   return `${signal}: stopping; what is in flight may take ${seconds} s more; INT or TERM once more forces it`;
 }
 

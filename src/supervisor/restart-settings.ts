@@ -1,5 +1,6 @@
 /** What a change of a running service does to its settings. Pure. */
 import type { Config, LoadedConfig } from '../config/config.ts';
+import { explicit } from '../config/load.ts';
 import { settingKeys, settings } from '../config/settings.ts';
 import { showValue } from '../config/values.ts';
 import type { ChangeRequest } from './change.ts';
@@ -24,6 +25,15 @@ export function keepWhatNeedsRestart(fresh: LoadedConfig, running: LoadedConfig)
     return `${place}: ${key} = ${shown(fresh.config[key])} needs a restart: ${shown(running.config[key])} stays`;
   });
   return { loaded: { ...fresh, config, origins }, kept };
+}
+
+/** Whether nothing but the app's files differs: its path, or what they hold. */
+export function differInCodeAlone(one: LoadedConfig, other: LoadedConfig): boolean {
+  const rest = (loaded: LoadedConfig): string => {
+    const given = settingKeys.filter((key) => explicit(loaded, key));
+    return JSON.stringify([{ ...loaded.config, app: '' }, loaded.app_options, given]);
+  };
+  return rest(one) === rest(other);
 }
 
 type ModeRequest = Extract<ChangeRequest, { command: 'mode' }>;

@@ -39,6 +39,8 @@ export interface Staff {
 }
 
 export class ServiceManager {
+  /** What was taken out of the environment, as the next process of this service needs it. */
+  readonly environment: Readonly<Record<string, string>>;
   readonly #log: Logger;
   readonly #clock: () => number;
   /** Undefined: nobody asks. */
@@ -49,6 +51,11 @@ export class ServiceManager {
   /** What is to be said next: what is said while a message is on its way, waits, and later fields win. */
   readonly #pending = new Map<string, string>();
   #sending = false;
+  /** Of the process that it takes for the service. */
+  #mainPid: number;
+  #isMute = false;
+  /** While something is to be said. */
+  #said: PromiseWithResolvers<void> | undefined;
   #beatAt = -Infinity;
   #statusAt = -Infinity;
   #failed = false;
@@ -56,12 +63,18 @@ export class ServiceManager {
   constructor({ env, pid, log, clock }: ServiceManagerOptions) {
     const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: usec, WATCHDOG_PID: watched } = env;
     for (const variable of VARIABLES) delete env[variable];
+    this.#mainPid = pid;
     this.#log = log;
     this.#clock = clock;
     this.#rate = new RequestRate(clock);
     this.#socket = socket === '' ? undefined : socket;
     const watchdogMs = watched === undefined || watched === String(pid) ? Number(usec ?? 0) / 1000 : 0;
     this.#beatMs = watchdogMs > 0 ? watchdogMs / 2 : 0;
+    // Without WATCHDOG_PID: whoever reads it is meant.
+    this.environment = {
+      ...(socket !== undefined && { NOTIFY_SOCKET: socket }),
+      ...(usec !== undefined && watchdogMs > 0 && { WATCHDOG_USEC: usec }),
+    };
     if (this.#socket !== undefined && watchdogMs > 0 && watchdogMs < LEAST_WATCHDOG_MS) {
       log.warn(`WATCHDOG_USEC = ${usec} is short: set WatchdogSec to ${LEAST_WATCHDOG_MS / 1000} s or more`);
     }
@@ -79,6 +92,19 @@ export class ServiceManager {
 
   stopping(): void {
     this.#tell({ STOPPING: '1', STATUS: 'stopping' });
+  }
+
+  /** Another process is the service, or this one again. Resolves when that was read. */
+  async tellMainPid(pid: number): Promise<void> {
+    if (pid === this.#mainPid) return;
+    this.#mainPid = pid;
+    this.#tell({ MAINPID: String(pid) });
+    await this.#said?.promise;
+  }
+
+  /** From now on another process speaks for the service. */
+  mute(): void {
+    this.#isMute = true;
   }
 
   /** While the service runs, once a tick: a supervisor that does not tick, or has no worker that serves, beats no more. */
@@ -100,7 +126,7 @@ export class ServiceManager {
   }
 
   #tell(fields: Readonly<Record<string, string>>): void {
-    if (this.#socket === undefined || this.#failed) return;
+    if (this.#socket === undefined || this.#failed || this.#isMute) return;
     for (const [key, value] of Object.entries(fields)) this.#pending.set(key, value);
     if (!this.#sending) this.#send(this.#socket);
   }
@@ -109,11 +135,14 @@ export class ServiceManager {
     const said = [...this.#pending].map(([key, value]) => `${key}=${value}`);
     this.#pending.clear();
     this.#sending = true;
+    this.#said ??= Promise.withResolvers();
     const env = { PATH: process.env['PATH'], NOTIFY_SOCKET: socket };
     execFile(COMMAND, said, { env, timeout: PATIENCE_MS }, (error) => {
       this.#sending = false;
       if (error) this.#onError(error);
-      else if (this.#pending.size > 0) this.#send(socket);
+      else if (this.#pending.size > 0) return this.#send(socket);
+      this.#said?.resolve();
+      this.#said = undefined;
     });
   }
 

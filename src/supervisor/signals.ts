@@ -1,7 +1,7 @@
 /**
  * What each signal means: one table for the supervisor, `--help` and the README. Meanings are Odoo's and gunicorn's.
  */
-export type Action = 'stop' | 'reload' | 'refuse' | 'scale-up' | 'scale-down' | 'dump-stacks' | 'log-statistics';
+export type Action = 'stop' | 'reload' | 'upgrade' | 'scale-up' | 'scale-down' | 'dump-stacks' | 'log-statistics';
 
 interface SignalRow {
   readonly signal: NodeJS.Signals;
@@ -14,7 +14,7 @@ const signalTable: readonly SignalRow[] = [
   { signal: 'SIGINT', action: 'stop', doc: 'stop gracefully; a second INT or TERM ends everything at once' },
   { signal: 'SIGTERM', action: 'stop', doc: 'the same' },
   { signal: 'SIGHUP', action: 'reload', doc: 'reload: configuration and code are read anew, no request is lost' },
-  { signal: 'SIGUSR2', action: 'refuse', doc: 'nothing but a warning; a later version upgrades itself' },
+  { signal: 'SIGUSR2', action: 'upgrade', doc: 'upgrade: a new Node and Tricorn take over, no request is lost' },
   { signal: 'SIGTTIN', action: 'scale-up', doc: 'one worker (prefork) or thread (threaded) more' },
   { signal: 'SIGTTOU', action: 'scale-down', doc: 'one worker or thread less, never under 1' },
   { signal: 'SIGQUIT', action: 'dump-stacks', doc: 'log the JavaScript stacks of supervisor, workers and threads' },

@@ -40,6 +40,6 @@ export function spawnWorker({ fds, account, folder }: SpawnOptions): Worker {
 }
 
 /** Workers would open debugging ports of their own, next to the supervisor's and maybe on the service's. */
-function isNoDebugger(option: string): boolean {
+export function isNoDebugger(option: string): boolean {
   return !option.startsWith('--inspect');
 }

@@ -2,62 +2,54 @@
  * What outlives every generation of the service: its sockets, its signals and its tick, its pidfile and its exit code.
  * The states of the service are written down in server-state.ts; its changes, such as a reload, are made by changes.ts.
  */
-import { constants } from 'node:os';
 import type { CommonServer, ServerOptions } from '../common-server.ts';
 import type { Config, LoadedConfig } from '../config/config.ts';
+import type { Spares } from '../dev/spares.ts';
+import type { AppWatch } from '../dev/watch-app.ts';
 import { logError, toWireError, type WireError } from '../errors.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { Control } from '../control/open.ts';
 import type { Account } from './account.ts';
 import { Changes } from './changes.ts';
 import { Deaths } from './deaths.ts';
-import { runHooks, type Hook } from './hooks.ts';
+import { Ending } from './ending.ts';
+import { Generations } from './generations.ts';
+import { takeHandover } from './handover.ts';
 import { Listeners } from './listeners.ts';
+import { findAccount, meetPredecessor, openControl, watchAppOf } from './on-demand.ts';
 import { Pidfile } from './pidfile.ts';
-import { dumpStacks, logStatistics, logStopped, stopMessage, type SupervisorFigures } from './reports.ts';
+import type { Predecessor } from './predecessor.ts';
+import { dumpStacks, logStatistics, logStopped, type SupervisorFigures } from './reports.ts';
 import { serverTransition, type ServerState } from './server-state.ts';
-import { ServiceManager, type Staff } from './service-manager.ts';
+import { ServiceManager } from './service-manager.ts';
 import { SignalQueue, type Action, type ReceivedSignal } from './signals.ts';
 import { Ticker } from './ticker.ts';
-import type { WorkerHandle } from './worker-handle.ts';
-
-/**
- * One press of Ctrl-C under npm arrives twice, from the terminal and from npm, which passes it on; coreutils' timeout
- * does the same with TERM. A second stop signal within this time is taken for such an echo, milliseconds.
- */
-const ECHO_MS = 50;
-/** Stop hooks of the supervisor get at least this much, however long the drain took, milliseconds. */
-const LEAST_HOOK_MS = 2000;
+import { closed, type WorkerHandle } from './worker-handle.ts';
 
 export class Supervisor {
   readonly check: boolean;
   readonly clock: () => number;
   readonly deaths: Deaths;
   readonly listeners: Listeners;
+  readonly manager: ServiceManager;
+  readonly changes: Changes;
+  readonly generations: Generations;
+  readonly ending: Ending;
   /** As it was at the start: what is not changed by a reload. */
   readonly #loaded: LoadedConfig;
   readonly #log: Logger;
-  readonly #manager: ServiceManager;
-  readonly #changes: Changes;
+  readonly #pidfile: Pidfile;
+  /** What the environment says of a process whose place this one takes. */
+  readonly #handover: string | undefined;
   readonly #ticker = new Ticker(() => this.#tick());
   readonly #signals = new SignalQueue(() => this.#ticker.wake());
-  readonly #hooks: Hook[] = [];
-  readonly #finished: PromiseWithResolvers<number> = Promise.withResolvers<number>();
   readonly #tests = new AbortController();
-  /** The one that serves, or boots first. */
-  #current: CommonServer | undefined;
-  /** All that have workers, in the order in which they were made. */
-  readonly #generations = new Set<CommonServer>();
-  #made = 0;
   #account: Account | undefined;
   #control: Control | undefined;
+  #watch: AppWatch | undefined;
   #state: ServerState = 'new';
   #hasServed = false;
-  #exitCode = 0;
-  #failure: WireError | undefined;
   #startedAt = 0;
-  #stopBy = 0;
-  #echoUntil = 0;
 
   constructor(loaded: LoadedConfig, { log, check = false, clock = () => performance.now() }: ServerOptions) {
     this.#loaded = loaded;
@@ -66,8 +58,19 @@ export class Supervisor {
     this.clock = clock;
     this.deaths = new Deaths(log, clock);
     this.listeners = new Listeners({ loaded, log });
-    this.#manager = new ServiceManager({ env: check ? {} : process.env, pid: process.pid, log, clock });
-    this.#changes = new Changes({ log, supervisor: this });
+    this.manager = new ServiceManager({ env: check ? {} : process.env, pid: process.pid, log, clock });
+    this.#pidfile = new Pidfile(check ? '' : loaded.config.pidfile);
+    this.#handover = takeHandover(process.env);
+    this.changes = new Changes({ log, supervisor: this });
+    this.generations = new Generations(log);
+    this.ending = new Ending({
+      log,
+      clock,
+      isStopping: () => this.#state === 'stopping',
+      stop: () => this.stop(),
+      kill: () => this.generations.kill(),
+      shows: () => (this.current.config.drain_delay > 0 ? Promise.resolve() : closed(this.handles)),
+    });
   }
 
   get state(): ServerState {
@@ -78,26 +81,22 @@ export class Supervisor {
     return this.listeners.url;
   }
 
-  get failure(): WireError | undefined {
-    return this.#failure;
-  }
-
   get account(): Account | undefined {
     return this.#account;
   }
 
+  get spares(): Spares | undefined {
+    return this.#watch?.spares;
+  }
+
   /** The generation that serves. */
   get current(): CommonServer {
-    if (!this.#current) throw new Error('nothing serves before run()');
-    return this.#current;
+    return this.generations.current;
   }
 
-  now(): number {
-    return this.clock();
-  }
-
-  get changes(): Changes {
-    return this.#changes;
+  /** Where it was called, as the shell named that. */
+  get folder(): string {
+    return this.#loaded.folder;
   }
 
   get uptimeMs(): number {
@@ -106,16 +105,7 @@ export class Supervisor {
 
   /** Of all generations. */
   get handles(): WorkerHandle[] {
-    return [...this.#generations].flatMap(({ workers }) => [...workers]);
-  }
-
-  nextGeneration(): number {
-    this.#made += 1;
-    return this.#made;
-  }
-
-  onStop(hook: Hook): void {
-    this.#hooks.push(hook);
+    return this.generations.handles;
   }
 
   /** The next tick is due. */
@@ -125,45 +115,57 @@ export class Supervisor {
 
   /** Has the generation's workers started and watched. It does not serve alone before `promote`. */
   boot(server: CommonServer): Promise<WireError | undefined> {
-    this.#generations.add(server);
+    this.generations.add(server);
     return server.boot();
-  }
-
-  /** From now on this generation is the service; the one before drains. */
-  promote(server: CommonServer): void {
-    const before = this.#current;
-    this.#current = server;
-    process.title = titleOf(server);
-    before?.drain();
   }
 
   /** A change begins, or is over: what a service manager is told. */
   tellChange(phase: 'begins' | 'is over'): void {
-    if (phase === 'begins') this.#manager.reloading();
-    else if (this.#state === 'serving') this.#manager.ready(this.#staff());
+    if (phase === 'begins') this.manager.reloading();
+    else if (this.#state === 'serving') this.manager.ready(this.generations.staff);
+  }
+
+  /** Process `pid` is the service from now on, and has these files of sockets: this one drains and ends. */
+  handOver(pid: number, taken: readonly string[]): void {
+    this.ending.successor = pid;
+    this.manager.mute();
+    this.listeners.leave(taken);
+    this.#stop(0);
+  }
+
+  /** No other process has taken this one's place after all. */
+  takeBack(): void {
+    try {
+      this.#pidfile.write();
+    } catch (error) {
+      logError(this.#log, toWireError(error), '', 'error');
+    }
+    void this.manager.tellMainPid(process.pid);
+    this.tellChange('is over');
   }
 
   async run(first: CommonServer): Promise<number> {
-    const pidfile = new Pidfile(this.check ? '' : this.#config.pidfile);
     this.#signals.install();
     this.#startedAt = this.clock();
     process.title = `tricorn: supervisor (${first.mode})`;
     try {
-      if (this.#config.user !== '' || this.#config.group !== '') await this.#findAccount();
-      await this.listeners.open({ bind: !this.check, owner: this.#account });
-      pidfile.write();
-      if (!this.check) await this.#openControl();
-      void this.#start(first);
-      const code = await this.#finished.promise;
-      await this.#runHooks();
+      this.#account = await findAccount(this.#config, this.check);
+      const predecessor = this.check ? undefined : await meetPredecessor(this.#handover, this.#terms);
+      await this.listeners.open({ bind: !this.check, owner: this.#account, predecessor });
+      if (!predecessor) this.#pidfile.write();
+      if (!this.check && !predecessor) await this.#openControl(false);
+      void this.#start(first, predecessor);
+      const code = await this.ending.finished;
+      await this.ending.runHooks();
       if (this.#hasServed) logStopped(this.#log, code, this.uptimeMs);
       return code;
     } catch (error) {
       return this.#refuse(error);
     } finally {
       this.#ticker.stop();
-      for (const { workers } of this.#generations) workers.stop();
-      pidfile.remove();
+      this.generations.close();
+      this.changes.kill();
+      this.#pidfile.remove();
       this.listeners.close();
       this.#signals.uninstall();
       this.#enter('stopped');
@@ -174,12 +176,13 @@ export class Supervisor {
 
   /** A graceful stop; once begun, nothing more. */
   stop(): void {
-    if (this.#state === 'booting' || this.#state === 'serving') this.#stop(0);
+    if (this.#state === 'serving') this.#stop(0, this.current.config.drain_delay);
+    else if (this.#state === 'booting') this.#stop(0);
   }
 
   /** It cannot go on, mostly since the first boot failed: says why, once, and ends. */
   fail(error: WireError): void {
-    this.#failure = error;
+    this.ending.failure = error;
     logError(this.#log, error);
     this.#stop(error.exitCode);
   }
@@ -188,45 +191,54 @@ export class Supervisor {
     return this.#loaded.config;
   }
 
-  /** Its module is loaded only when asked for: the supervisor's memory is a budget. */
-  async #findAccount(): Promise<void> {
-    const { accountOf, giveLogfile } = await import('./account.ts');
-    this.#account = accountOf(this.#config);
-    if (this.#account && !this.check) giveLogfile(this.#config, this.#account);
+  get #terms(): { config: Config; log: Logger } {
+    return { config: this.#config, log: this.#log };
   }
 
-  /** Loaded apart, so that `check` and a control_socket of `none` do without. */
-  async #openControl(): Promise<void> {
-    const [{ openControl }, { operationsOf }] = await Promise.all([
-      import('../control/open.ts'),
-      import('./operations.ts'),
-    ]);
-    this.#control = await openControl({ config: this.#config, log: this.#log, operations: operationsOf(this) });
+  async #openControl(takeOver: boolean): Promise<void> {
+    this.#control = await openControl(this, { ...this.#terms, takeOver });
   }
 
-  async #start(first: CommonServer): Promise<void> {
-    this.promote(first);
+  async #start(first: CommonServer, predecessor: Predecessor | undefined): Promise<void> {
+    this.generations.promote(first);
     for (const warning of this.#loaded.warnings) this.#log.warn(warning);
     if (first.wanted().workers === 0) this.#log.warn('http_enable is false: no worker is started');
     this.#enter('booting');
     this.#ticker.start();
     const error = await this.boot(first);
+    // Before it says that it is ready: what is saved from then on must not be missed.
+    if (!error && this.#config.dev !== 'none' && !this.check) this.#watch = await watchAppOf(this, this.#log);
     if (this.#state !== 'booting') return;
     const lost = this.listeners.lost();
     if (error) this.fail(error);
     else if (lost) this.fail(toWireError(lost));
-    else this.#onReady(first);
+    else if (!predecessor) this.#onReady(first);
+    else await this.#takeOver(first, predecessor);
+  }
+
+  /** What the process before had, such as the pidfile, is this one's now. */
+  async #takeOver(first: CommonServer, predecessor: Predecessor): Promise<void> {
+    try {
+      this.#pidfile.write(predecessor.pid);
+    } catch (error) {
+      return this.fail(toWireError(error));
+    }
+    await predecessor.letGo(this.listeners.taken);
+    if (this.#state !== 'booting') return;
+    this.listeners.own();
+    // Not before: where the path is a given one, it was the predecessor's until now.
+    await this.#openControl(true).catch((error: unknown) => logError(this.#log, toWireError(error), '', 'error'));
+    this.#onReady(first);
   }
 
   /** The supervisor's whole work. */
   #tick(): void {
     try {
       this.#handleSignals();
-      for (const server of this.#generations) server.tick();
-      this.#forgetGone();
-      this.#changes.step();
-      if (this.#state === 'serving') this.#manager.tend(this.#staff());
-      if (this.#state === 'stopping' && this.#generations.size === 0) this.#finished.resolve(this.#exitCode);
+      this.generations.tick();
+      this.changes.step();
+      if (this.#state === 'serving') this.manager.tend(this.generations.staff);
+      if (this.#state === 'stopping' && this.generations.size === 0 && !this.changes.isUpgrading) this.ending.finish();
     } catch (error) {
       // The service outlives a fault of its supervisor; the next tick sees the same facts again.
       this.#log.error({ err: error }, 'The supervisor met an error of its own');
@@ -235,26 +247,15 @@ export class Supervisor {
 
   #handleSignals(): void {
     const handlers: Record<Action, (received: ReceivedSignal) => void> = {
-      stop: ({ signal }) => this.#onStopSignal(signal),
-      reload: () => void this.#changes.request({ command: 'reload' }),
-      refuse: ({ signal }) => this.#log.warn(`${signal} means nothing yet`),
+      stop: ({ signal }) => this.ending.onSignal(signal),
+      reload: () => void this.changes.request({ command: 'reload' }),
+      upgrade: () => void this.changes.request({ command: 'upgrade' }),
       'scale-up': () => this.#onScale(1),
       'scale-down': () => this.#onScale(-1),
       'dump-stacks': () => dumpStacks(this.#log, this.handles),
       'log-statistics': () => logStatistics(this.#log, this.handles, this.#figures()),
     };
     for (const received of this.#signals.take()) handlers[received.action](received);
-  }
-
-  #onStopSignal(signal: NodeJS.Signals): void {
-    if (this.clock() < this.#echoUntil) return;
-    if (this.#state === 'stopping') return this.#force(signal);
-    this.#echoUntil = this.clock() + ECHO_MS;
-    this.#stop(0);
-    // Said when a further signal would be heeded, for somebody may act on it.
-    const heeded = new Promise((resolve) => setTimeout(resolve, ECHO_MS).unref());
-    const say = (): void => this.#log.info(stopMessage(signal, this.current.config.graceful_timeout));
-    void Promise.race([this.#finished.promise, heeded]).then(say);
   }
 
   #onScale(step: 1 | -1): void {
@@ -271,7 +272,7 @@ export class Supervisor {
     }
     this.#hasServed = true;
     this.#log.info(`Ready: ${first.describe()}, ${form}${this.listeners.describe()}`);
-    this.#manager.ready(this.#staff());
+    this.manager.ready(this.generations.staff);
     if (this.#config.test_file !== '') void this.#runTests();
     else if (this.#config.stop_after_init) this.#stop(0);
   }
@@ -283,47 +284,31 @@ export class Supervisor {
     if (stop_after_init && this.#state === 'serving') this.#stop(code);
   }
 
-  #stop(exitCode: number): void {
-    this.#exitCode = exitCode;
-    this.#stopBy = this.clock() + this.current.config.graceful_timeout * 1000;
+  /** @param delay seconds in which all goes on as before, for load balancers that have to notice first */
+  #stop(exitCode: number, delay = 0): void {
+    this.ending.begin(exitCode, (delay + this.current.config.graceful_timeout) * 1000);
     this.#enter('stopping');
-    this.#manager.stopping();
+    this.manager.stopping();
     this.#tests.abort();
+    this.#watch?.close();
+    if (delay === 0) return this.#drain();
+    this.#log.info(`Requests are served for drain_delay = ${delay} s more`);
+    setTimeout(() => this.#drain(), delay * 1000).unref();
+  }
+
+  #drain(): void {
     // The last descriptor but those of the workers, who close theirs as they drain: then the kernel refuses.
     this.listeners.close();
-    for (const server of this.#generations) server.drain();
+    this.generations.drain();
     this.wake();
-  }
-
-  #force(signal: NodeJS.Signals): void {
-    this.#log.warn('Forced shutdown.');
-    for (const { workers } of this.#generations) workers.killAll();
-    this.#hooks.length = 0;
-    this.#finished.resolve(128 + constants.signals[signal]);
-  }
-
-  /** Generations that drain are over with their last worker. */
-  #forgetGone(): void {
-    for (const server of this.#generations) {
-      if (!server.isOver) continue;
-      this.#generations.delete(server);
-      server.workers.stop();
-      if (server !== this.#current) this.#log.info(`Generation ${server.generation} has ended`);
-    }
   }
 
   /** What run() could not even start with: the port, the pidfile. */
   #refuse(error: unknown): number {
     const wire = toWireError(error);
-    this.#failure = wire;
+    this.ending.failure = wire;
     logError(this.#log, wire);
     return wire.exitCode;
-  }
-
-  async #runHooks(): Promise<void> {
-    const left = this.#stopBy - this.clock();
-    const errors = await runHooks(this.#hooks, Math.max(left, LEAST_HOOK_MS));
-    for (const err of errors) this.#log.error({ err }, 'A stop hook of the supervisor failed');
   }
 
   #figures(): SupervisorFigures {
@@ -331,16 +316,7 @@ export class Supervisor {
     return { uptimeMs: this.uptimeMs, deaths: this.deaths.total, poison, generation };
   }
 
-  #staff(): Staff {
-    const { workers } = this.current;
-    return { wanted: this.current.wanted().workers, serving: workers.serving.length, workers };
-  }
-
   #enter(state: ServerState): void {
     this.#state = serverTransition(this.#state, state);
   }
-}
-
-function titleOf({ mode, config }: CommonServer): string {
-  return `tricorn: supervisor (${mode}) ${config.app}`;
 }

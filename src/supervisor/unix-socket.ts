@@ -5,10 +5,11 @@
  * wider, a stale file is replaced in one step, and libuv, which removes the name that it bound when the socket is
  * closed, cannot remove a file of that path which is another's by then.
  */
-import { chmodSync, chownSync, lstatSync, renameSync, rmSync, type Stats } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, renameSync, rmSync } from 'node:fs';
 import { BoundSocket, type BoundSocketOptions } from 'node:net';
 import { dirname, join } from 'node:path';
 import { TricornError } from '../errors.ts';
+import type { FileId } from './handover.ts';
 import type { Listener } from './listener.ts';
 import { connectError } from './probe.ts';
 
@@ -45,11 +46,12 @@ export async function bindUnixSocket(options: UnixSocketOptions): Promise<UnixLi
     const aside = join(dirname(path), `.trc${process.pid}`);
     const bound = bind(aside);
     try {
-      if (owner) chownSync(aside, owner.uid, owner.gid);
-      chmodSync(aside, Number.parseInt(mode, 8));
-      const own = lstatSync(aside);
+      permit(aside, { mode, owner });
+      const { dev, ino } = lstatSync(aside);
       renameSync(aside, path);
-      return listenerOf(path, bound, own);
+      // Also where a server listens on it by now, which closes the descriptor with itself.
+      const leave = (): void => bound[Symbol.dispose]();
+      return { ...listenerOf(path, bound.fd(), { dev, ino }, leave), bound };
     } catch (error) {
       // This removes the name aside, too.
       bound.close();
@@ -60,18 +62,44 @@ export async function bindUnixSocket(options: UnixSocketOptions): Promise<UnixLi
   }
 }
 
-function listenerOf(path: string, bound: BoundSocket, own: Stats): UnixListener {
+/**
+ * One that another process has bound, and hands over with its file.
+ *
+ * @returns undefined where that file is not there any more, so that nobody could reach it
+ * @throws TricornError TRC_SOCKET
+ */
+export function refit(listener: Listener, file: FileId, options: UnixSocketOptions): Listener | undefined {
+  const { path } = options;
+  if (!isSame(path, file)) {
+    listener.close();
+    return undefined;
+  }
+  try {
+    permit(path, options);
+  } catch (error) {
+    listener.close();
+    throw socketError('TRC_SOCKET', path, error as NodeJS.ErrnoException);
+  }
+  return listenerOf(path, listener.fd, file, () => listener.close());
+}
+
+function permit(path: string, { mode, owner }: Omit<UnixSocketOptions, 'path'>): void {
+  if (owner) chownSync(path, owner.uid, owner.gid);
+  chmodSync(path, Number.parseInt(mode, 8));
+}
+
+function listenerOf(path: string, fd: number, file: FileId, leave: () => void): Listener {
   return {
-    bound,
     kind: 'unix',
     address: path,
-    fd: bound.fd(),
+    fd,
     shown: `unix:${path}`,
-    isLost: () => !isSame(path, own),
+    file,
+    isLost: () => !isSame(path, file),
+    leave,
     close: () => {
-      // Of one that a server listens on, the server closes the descriptor.
-      bound[Symbol.dispose]();
-      if (isSame(path, own)) remove(path);
+      leave();
+      if (isSame(path, file)) remove(path);
     },
   };
 }
@@ -101,7 +129,7 @@ async function obstacleAt(path: string, takeOver: boolean): Promise<string | und
   return `there is a socket that cannot be asked whether somebody serves it (${code})`;
 }
 
-function isSame(path: string, { dev, ino }: Stats): boolean {
+function isSame(path: string, { dev, ino }: FileId): boolean {
   try {
     const now = lstatSync(path);
     return now.dev === dev && now.ino === ino;

@@ -5,6 +5,7 @@
 import type { Worker } from 'node:cluster';
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
+import { setTimeout as pass } from 'node:timers/promises';
 import {
   encodeLine,
   isFromWorker,
@@ -12,6 +13,7 @@ import {
   lineDecoder,
   type FromLifeline,
   type FromWorker,
+  type LoopFigures,
   type LoopStack,
   type ToWorker,
   type WorkerBoot,
@@ -27,6 +29,15 @@ export interface Exit {
   readonly expected: boolean;
 }
 
+/** So long `closed` waits for a worker that is stuck, milliseconds. */
+const CLOSE_MS = 1000;
+
+/** Resolves when none of these workers, which drain, accepts any more; one that is stuck is not waited for. */
+export async function closed(handles: Iterable<WorkerHandle>): Promise<void> {
+  const all = Promise.all(Array.from(handles, (handle) => handle.closed));
+  await Promise.race([all, pass(CLOSE_MS, undefined, { ref: false })]);
+}
+
 interface Events {
   state: [state: MemberState];
   fatal: [error: WireError];
@@ -37,11 +48,14 @@ interface Events {
   worn: [reason: string];
   /** Threaded mode: whether it serves has changed, or a start of a thread failed while none is ready. */
   threads: [failed: boolean];
+  /** Threaded mode: one of its threads has died, or cannot go on. */
+  lost: [thread: number];
 }
 
 export class WorkerHandle extends EventEmitter<Events> {
   readonly number: number;
-  readonly generation: number;
+  /** Another one once its threads have been renewed. */
+  generation: number;
   readonly role: WorkerBoot['role'];
   /** As it was started; 0 = the app runs in its main thread. */
   readonly threads: number;
@@ -57,16 +71,22 @@ export class WorkerHandle extends EventEmitter<Events> {
   form = '';
   /** The log says already why it ends, or is about to. */
   explained = false;
+  readonly #title: string;
   readonly #worker: Worker;
   readonly #clock: () => number;
   #stacks: PromiseWithResolvers<readonly LoopStack[]> | undefined;
   #usage: PromiseWithResolvers<WorkerUsage | undefined> | undefined;
-  readonly #closed: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  #renewed: PromiseWithResolvers<WireError | undefined> | undefined;
+  #figures: PromiseWithResolvers<readonly LoopFigures[]> | undefined;
+  #closed: PromiseWithResolvers<void> | undefined;
+  #isClosed = false;
   #state: MemberState = 'starting';
   #hasLoops = true;
 
-  constructor(worker: Worker, boot: WorkerBoot, clock: () => number) {
+  /** @param title what it is called in the log, before its number */
+  constructor(worker: Worker, boot: WorkerBoot, clock: () => number, title = 'worker') {
     super();
+    this.#title = title;
     this.number = boot.worker;
     this.generation = boot.generation;
     this.role = boot.role;
@@ -85,7 +105,7 @@ export class WorkerHandle extends EventEmitter<Events> {
   }
 
   get name(): string {
-    return `worker ${this.number} (pid ${this.pid})`;
+    return `${this.#title} ${this.number} (pid ${this.pid})`;
   }
 
   /** Whether requests are answered by it; false also where none of its threads is ready. */
@@ -95,6 +115,8 @@ export class WorkerHandle extends EventEmitter<Events> {
 
   /** Resolves when it accepts no more: while it drains, or with its end. */
   get closed(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
+    this.#closed ??= Promise.withResolvers();
     return this.#closed.promise;
   }
 
@@ -108,11 +130,11 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.#enter('retiring');
   }
 
-  /** Step one of the escalation: ask. */
-  drain(deadline: number): void {
+  /** Step one of the escalation: ask. @param final the service stops */
+  drain(deadline: number, final = false): void {
     this.#enter('draining');
     this.deadline = deadline;
-    this.send({ type: 'drain' });
+    this.send({ type: 'drain', final });
   }
 
   /** The last step: the kernel ends it. */
@@ -136,6 +158,21 @@ export class WorkerHandle extends EventEmitter<Events> {
     if (!this.#usage) this.send({ type: 'usage' });
     this.#usage ??= Promise.withResolvers();
     return this.#usage.promise;
+  }
+
+  /** What its event loops have counted since they were told to measure; they count no more. With none where it ends. */
+  askFigures(): Promise<readonly LoopFigures[]> {
+    if (this.#state === 'exited') return Promise.resolve([]);
+    if (!this.#figures) this.send({ type: 'measure', on: false });
+    this.#figures ??= Promise.withResolvers();
+    return this.#figures.promise;
+  }
+
+  /** Replaces its threads by those of another generation. Resolves with the reason where that fails; also with its end. */
+  renew(app: string, generation: number): Promise<WireError | undefined> {
+    this.#renewed = Promise.withResolvers();
+    this.send({ type: 'renew', app, generation });
+    return this.#renewed.promise;
   }
 
   get #lifeline(): Socket | undefined {
@@ -172,9 +209,19 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.#stacks = undefined;
   }
 
+  #onClosed(): void {
+    this.#isClosed = true;
+    this.#closed?.resolve();
+  }
+
   #onUsage(usage?: WorkerUsage): void {
     this.#usage?.resolve(usage);
     this.#usage = undefined;
+  }
+
+  #onFigures(loops: readonly LoopFigures[]): void {
+    this.#figures?.resolve(loops);
+    this.#figures = undefined;
   }
 
   #onExit(code: number | null, signal: string | null): void {
@@ -182,7 +229,9 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.#lifeline?.destroy();
     this.#onStacks([]);
     this.#onUsage();
-    this.#closed.resolve();
+    this.#onFigures([]);
+    this.#renewed?.resolve(undefined);
+    this.#onClosed();
     this.#enter('exited');
   }
 
@@ -191,7 +240,10 @@ export class WorkerHandle extends EventEmitter<Events> {
     else if (message.type === 'usage') this.#onUsage(message);
     else if (message.type === 'worn') this.emit('worn', message.reason);
     else if (message.type === 'broken') this.emit('stuck');
-    else if (message.type === 'closed') this.#closed.resolve();
+    else if (message.type === 'closed') this.#onClosed();
+    else if (message.type === 'renewed') this.#renewed?.resolve(message.error);
+    else if (message.type === 'measured') this.#onFigures(message.loops);
+    else if (message.type === 'lost') this.emit('lost', message.thread);
     else if (message.type === 'threads') this.#onThreads(message.ready, message.failed);
     else if (this.#state === 'starting') {
       this.form = message.form;

@@ -26,6 +26,8 @@ interface Events {
   serving: [];
   /** It cannot go on: it drains, or is killed by its monitor. */
   stuck: [handle: WorkerHandle];
+  /** One of its threads has died, or cannot go on. */
+  lost: [handle: WorkerHandle, thread: number];
   /** One of its event loops is about to be killed: it is stuck in this request. */
   blame: [handle: WorkerHandle, request: string];
   /** It was not ready within boot_timeout. It still runs. */
@@ -132,11 +134,11 @@ export class Workers extends EventEmitter<Events> {
     }
   }
 
-  /** A worker that still boots has nothing to finish: it gets STARTING_MS instead. */
-  drainAll(deadline: number): void {
+  /** A worker that still boots has nothing to finish: it gets STARTING_MS instead. @param final the service stops */
+  drainAll(deadline: number, final = false): void {
     const soon = Math.min(deadline, this.#clock() + STARTING_MS);
     for (const handle of this.#handles) {
-      if (isDrainable(handle)) handle.drain(handle.state === 'starting' ? soon : deadline);
+      if (isDrainable(handle)) handle.drain(handle.state === 'starting' ? soon : deadline, final);
     }
   }
 
@@ -161,8 +163,26 @@ export class Workers extends EventEmitter<Events> {
     this.#slots.stop();
   }
 
+  /** Gives its workers to another generation. */
+  release(): WorkerHandle[] {
+    const handles = [...this.#handles];
+    for (const handle of handles) handle.removeAllListeners();
+    this.#handles.clear();
+    this.#due.clear();
+    return handles;
+  }
+
+  adopt(handles: readonly WorkerHandle[]): void {
+    for (const handle of handles) this.#add(handle);
+  }
+
   #start(number: number): void {
     const handle = this.#launch(number);
+    this.#add(handle);
+    this.#log.debug({ worker: number, child: handle.pid }, `${handle.name} starts`);
+  }
+
+  #add(handle: WorkerHandle): void {
     this.#handles.add(handle);
     handle.on('state', (state) => {
       if (state === 'ready') this.#onReady(handle);
@@ -170,10 +190,10 @@ export class Workers extends EventEmitter<Events> {
     });
     handle.on('threads', (failed) => this.#onThreads(handle, failed));
     handle.on('worn', (reason) => this.#onWorn(handle, reason));
+    handle.on('lost', (thread) => this.emit('lost', handle, thread));
     handle.on('stuck', () => this.emit('stuck', handle));
     handle.on('blame', (request) => this.emit('blame', handle, request));
     handle.on('fatal', (error) => this.emit('fatal', handle, error));
-    this.#log.debug({ worker: number, child: handle.pid }, `${handle.name} starts`);
   }
 
   #onReady(handle: WorkerHandle): void {

@@ -3,21 +3,27 @@
  * Connections are handed to it by accept(); it never listens.
  *
  * States: serving -> draining (by drain()) -> drained. While draining, every answer says `Connection: close`, and
- * idle connections are left open until they have sent one more request, because it may be on its way already.
+ * idle connections are left open until they have sent one more request, because it may be on its way already; with
+ * dev = reload they are ended at once, because that request should be answered by new code.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { getHeapStatistics } from 'node:v8';
-import { mountApp, type MountedApp } from '../app/mount.ts';
+import { mountApp, type MountContext, type MountedApp } from '../app/mount.ts';
 import type { Log } from '../log/open-log.ts';
+import { endIdle } from '../dev/end-idle.ts';
 import { wearLimits, wornBy, type WearLimits } from '../limits/wear.ts';
-import type { LoopBoot, LoopUsage, Poison } from '../protocol.ts';
+import type { LoopBoot, LoopFigures, LoopUsage, Poison } from '../protocol.ts';
 import type { Ledger } from './ledger.ts';
 import { LoopGauge } from './loop-gauge.ts';
 import { Requests } from './requests.ts';
+import { Upgrades } from './upgrades.ts';
 
 /** The stop hooks get at least this much, however long the drain took, milliseconds. */
 const LEAST_HOOK_MS = 2000;
+
+/** Of websockets and the like that are cut, so many are named: there may be thousands, and one line is to be read. */
+const NAMED_UPGRADES = 20;
 
 /** How often age and memory are looked at, milliseconds; requests are counted as they come. */
 const WEAR_EVERY_MS = 1000;
@@ -41,6 +47,7 @@ export class AppLoop {
   readonly #gauge: LoopGauge = new LoopGauge();
   readonly #sockets = new Set<Socket>();
   readonly #requests: Requests;
+  readonly #upgrades: Upgrades = new Upgrades();
   readonly #emptied: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   readonly #wear: WearLimits;
   readonly #onWorn: (reason: string) => void;
@@ -69,26 +76,14 @@ export class AppLoop {
 
   /** Loads the app. Nothing of it has started; start() does. @throws TricornError TRC_APP_* */
   static async load(options: AppLoopOptions): Promise<AppLoop> {
-    const { boot, log } = options;
-    const explicit = new Set(boot.explicit);
-    const app = await mountApp({
-      config: boot.config,
-      app_options: boot.appOptions,
-      explicit: (key) => explicit.has(key),
-      log: log.log,
-      role: boot.role,
-      worker: boot.worker,
-      thread: boot.thread,
-      generation: boot.generation,
-      address: boot.address,
-    });
-    return new AppLoop(options, app);
+    return new AppLoop(options, await mountApp(contextOf(options.boot, options.log)));
   }
 
   /** Runs the app's start hooks; connections may come when it resolves. @throws TricornError TRC_APP_BOOT */
   async start(): Promise<void> {
     await this.#app.start();
     this.#requests.takeOver(this.#app.server);
+    this.#upgrades.watch(this.#app.server);
   }
 
   /** Takes a connection whose begin has been counted. */
@@ -110,17 +105,29 @@ export class AppLoop {
     this.#requests.refuseRoute(poison);
   }
 
+  /** Counts its requests from now on, or no more. @returns what was counted until now */
+  measure(on: boolean): LoopFigures | undefined {
+    return this.#requests.measure(on);
+  }
+
   /** Its code threw where nobody caught it: it is given up if it does not end soon. */
   abandon(request: IncomingMessage): void {
     this.#requests.abandon(request);
   }
 
-  /** Finishes what is there, cuts what is left at graceful_timeout, then runs the stop hooks. */
-  async drain(): Promise<void> {
+  /**
+   * Finishes what is there, cuts what is left at graceful_timeout, then runs the stop hooks.
+   *
+   * @param final the service stops: websockets hear that it goes away, instead of that they may come back
+   */
+  async drain(final: boolean): Promise<void> {
     const begun = performance.now();
-    const limit = this.#boot.config.graceful_timeout * 1000;
+    const { graceful_timeout, ws_drain_spread } = this.#boot.config;
+    const limit = graceful_timeout * 1000;
     this.#draining = true;
     this.#requests.drain();
+    this.#upgrades.close({ code: final ? 1001 : 1012, spreadMs: ws_drain_spread * 1000, limitMs: limit });
+    if (this.#boot.config.dev === 'reload') endIdle(this.#sockets, (socket) => this.#requests.isIdle(socket));
     const timer = setTimeout(() => this.#cut(), limit);
     this.#checkEmpty();
     await this.#emptied.promise;
@@ -164,10 +171,31 @@ export class AppLoop {
 
   /** graceful_timeout is over: says what is lost, and cuts it. */
   #cut(): void {
-    const cut = this.#ledger.entries().map(({ text, ageMs }) => `${text} (${(ageMs / 1000).toFixed(1)} s)`);
-    const idle = [...this.#sockets].filter((socket) => !this.#requests.isBusy(socket)).length;
+    const requests = this.#ledger.entries().map(({ text, ageMs }) => `${text} (${(ageMs / 1000).toFixed(1)} s)`);
+    const upgraded = this.#upgrades.names();
+    const cut = [...requests, ...upgraded.slice(0, NAMED_UPGRADES)];
+    const more = upgraded.length > NAMED_UPGRADES ? { more_cut: upgraded.length - NAMED_UPGRADES } : {};
+    const busy = [...this.#sockets].filter((socket) => this.#requests.isBusy(socket) || this.#upgrades.has(socket));
+    const idle = this.#sockets.size - busy.length;
     const { graceful_timeout } = this.#boot.config;
-    this.#log.log.warn({ cut, idle }, `graceful_timeout = ${graceful_timeout} s is over: connections are cut`);
+    this.#log.log.warn({ cut, ...more, idle }, `graceful_timeout = ${graceful_timeout} s is over: connections are cut`);
     for (const socket of this.#sockets) socket.destroy();
   }
+}
+
+/** What the app is mounted with. */
+export function contextOf(boot: LoopBoot, { log }: Pick<Log, 'log'>): MountContext {
+  const { config, appOptions, role, worker, thread, generation, address } = boot;
+  const explicit = new Set(boot.explicit);
+  return {
+    config,
+    app_options: appOptions,
+    explicit: (key) => explicit.has(key),
+    log,
+    role,
+    worker,
+    thread,
+    generation,
+    address,
+  };
 }

@@ -3,7 +3,8 @@
  *
  * States, and how each is entered and left:
  *
- *   loading   the app is imported. Left when it is; a drain ends the process at once, for nothing of it has started.
+ *   loading   the app is imported, in a spare not before it is told to. Left when it is; a drain ends the process at once,
+ *             for nothing of it has started.
  *   starting  the app's start hooks run. Left when they are through; a drain waits for that.
  *   serving   connections are accepted. Left by a drain.
  *   draining  what is there is finished, then the stop hooks run. Left by the end of the process.
@@ -13,7 +14,7 @@ import { toWireError, TricornError } from '../errors.ts';
 import { residentBytes } from '../limits/resident.ts';
 import type { Log } from '../log/open-log.ts';
 import type { RequestInFlight } from '../log/requests.ts';
-import type { FromWorker, ToWorker, WorkerBoot } from '../protocol.ts';
+import type { FromWorker, Renew, ToWorker, WorkerBoot } from '../protocol.ts';
 import { bindError } from '../supervisor/listener.ts';
 import { accept, claim, finishAccepting } from './acceptor.ts';
 import { currentRequest } from './current-request.ts';
@@ -27,6 +28,8 @@ export class HttpWorker {
   readonly #log: Log;
   readonly #loadEngine: () => Promise<Engine>;
   readonly #uncaught: UncaughtLog;
+  /** The boot message, which a spare gets twice, has come for the second time. */
+  readonly #told: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #state: State = 'loading';
   #drainIsDue = false;
   #acceptors: Server[] = [];
@@ -50,14 +53,19 @@ export class HttpWorker {
     try {
       await this.#claim();
       this.#loaded = await this.#loadEngine();
+      if (this.#boot.warmFor !== undefined) {
+        await this.#engine.warmUp();
+        await this.#told.promise;
+      }
       if (this.#threads !== undefined) this.#engine.resize(this.#threads);
       await this.#engine.load();
       this.#state = 'starting';
       await this.#engine.start();
-      if (this.#drainIsDue) return await this.#drain();
+      // It has no connection yet that could be told why.
+      if (this.#drainIsDue) return await this.#drain(false);
       await this.#serve();
     } catch (error) {
-      this.#failBoot(error);
+      await this.#failBoot(error);
     }
   }
 
@@ -93,9 +101,12 @@ export class HttpWorker {
   }
 
   #onMessage(message: ToWorker): void {
-    if (message.type === 'drain') this.#onDrain();
+    if (message.type === 'drain') this.#onDrain(message.final);
     else if (message.type === 'threads') this.#resize(message.count);
     else if (message.type === 'usage') void this.#tellUsage();
+    else if (message.type === 'renew') void this.#renew(message);
+    else if (message.type === 'measure') void this.#measure(message.on);
+    else if (message.type === 'boot') this.#told.resolve();
     else if (message.type === 'poison') this.#loaded?.refuseRoute(message);
   }
 
@@ -104,19 +115,19 @@ export class HttpWorker {
     this.#loaded?.resize(threads);
   }
 
-  #onDrain(): void {
+  #onDrain(final: boolean): void {
     if (this.#state === 'loading') leave(this.#log, 0);
-    else if (this.#state === 'serving') void this.#drain();
+    else if (this.#state === 'serving') void this.#drain(final);
     else this.#drainIsDue = true;
   }
 
-  async #drain(): Promise<void> {
+  async #drain(final: boolean): Promise<void> {
     this.#state = 'draining';
     try {
       // The queue lives on while others have its descriptor: the supervisor, unless it stops, and other workers.
       await finishAccepting(this.#acceptors, this.#boot.config.backlog);
       tell({ type: 'closed' });
-      await this.#engine.drain();
+      await this.#engine.drain(final);
     } catch (error) {
       this.#log.log.error({ err: error }, 'The drain met an error');
     }
@@ -128,17 +139,27 @@ export class HttpWorker {
     tell({ type: 'usage', rss: residentBytes(), loops: await this.#engine.usage() });
   }
 
+  async #renew(order: Renew): Promise<void> {
+    tell({ type: 'renewed', error: await this.#engine.renew(order) });
+  }
+
+  async #measure(on: boolean): Promise<void> {
+    if (!this.#loaded) return;
+    const loops = await this.#loaded.measure(on);
+    if (!on) tell({ type: 'measured', loops });
+  }
+
   /** One that serves finishes what is in flight elsewhere; its replacement starts at once. */
   #onUncaught(error: unknown): void {
     if (this.#state === 'loading' || this.#state === 'starting') {
-      return this.#failBoot(new TricornError('TRC_APP_BOOT', { app: this.#boot.config.app }, { cause: error }));
+      return void this.#failBoot(new TricornError('TRC_APP_BOOT', { app: this.#boot.config.app }, { cause: error }));
     }
     this.#uncaught.add(error);
     const request = currentRequest();
     if (request) this.#engine.abandon(request);
     if (this.#state === 'draining') return;
     tell({ type: 'broken' });
-    void this.#drain();
+    void this.#drain(false);
   }
 
   #inflight(): RequestInFlight[] {
@@ -146,8 +167,10 @@ export class HttpWorker {
   }
 
   /** The supervisor logs it: once, however many workers fail alike. */
-  #failBoot(error: unknown): void {
-    const wire = toWireError(error);
+  async #failBoot(error: unknown): Promise<void> {
+    const told = toWireError(error);
+    const isDev = this.#boot.config.dev === 'reload';
+    const wire = isDev ? (await import('../dev/framed.ts')).framed(told) : told;
     // Sent before the channel goes down with the process.
     tell({ type: 'fatal', error: wire }, () => leave(this.#log, wire.exitCode));
   }

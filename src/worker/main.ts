@@ -9,8 +9,10 @@ import { HttpWorker, tell } from './http-worker.ts';
 leaveSignalsToSupervisor();
 
 process.once('message', (boot: WorkerBoot) => {
-  const { role, worker, generation, config } = boot;
-  process.title = `tricorn: ${role} worker ${worker} (generation ${generation}) ${config.app}`;
+  const { role, worker, generation, config, warmFor } = boot;
+  const title = `tricorn: ${role} worker ${worker} (generation ${generation}) ${config.app}`;
+  process.title = warmFor === undefined ? title : `tricorn: spare worker for ${config.app}`;
+  if (warmFor !== undefined) process.once('message', () => (process.title = title));
   try {
     const log = openLog(config, { role, worker, generation });
     void new HttpWorker(boot, log, () => loadEngine(boot, log)).run();

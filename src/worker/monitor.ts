@@ -44,7 +44,12 @@ const watchdog = new Watchdog(
 watchdog.start();
 
 guardMemory(
-  { name: `worker ${worker}`, recycle: (reason) => lifeline.tell({ type: 'worn', reason }), kill: killProcess },
+  {
+    name: `worker ${worker}`,
+    inflight: () => watched.entries(),
+    recycle: (reason) => lifeline.tell({ type: 'worn', reason }),
+    kill: killProcess,
+  },
   memoryLimits(config, role),
   log,
 );

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import type { WireError } from '../errors.ts';
-import type { FromThread, LoopBoot, LoopUsage, ToThread } from '../protocol.ts';
+import type { FromThread, LoopBoot, LoopFigures, LoopUsage, ToThread } from '../protocol.ts';
 import { transition, type MemberState } from '../roster/plan.ts';
 import { Ledger } from './ledger.ts';
 
@@ -25,12 +25,15 @@ interface Events {
   broken: [];
   fatal: [error: WireError];
   usage: [usage: LoopUsage];
+  measured: [figures: LoopFigures];
   failure: [error: Error];
   exit: [code: number, expected: boolean];
 }
 
 /** How long a thread may take to tell its CPU time, milliseconds. */
 const CPU_WAIT_MS = 100;
+
+const NO_FIGURES: LoopFigures = { requests: 0, errors: 0, latencies: [] };
 
 /** What a thread gets as its workerData. */
 export interface ThreadBoot {
@@ -40,12 +43,15 @@ export interface ThreadBoot {
 
 export class PoolThread extends EventEmitter<Events> {
   readonly number: number;
+  readonly generation: number;
   /** Unique in the process, also beside a thread of the same number that still drains: what the inspector shows. */
   readonly label: string;
   readonly ledger: Ledger;
   form = '';
   /** performance.now() of its ready. */
   readyAt: number | undefined;
+  /** Why it could not boot, as it said. */
+  fatal: WireError | undefined;
   /** Uncaught where the thread could not log it itself, such as its heap's end. */
   failure: Error | undefined;
   static #started = 0;
@@ -60,6 +66,7 @@ export class PoolThread extends EventEmitter<Events> {
     if (spare) new Uint8Array(spare).fill(0);
     this.ledger = new Ledger(spare);
     this.number = boot.thread;
+    this.generation = boot.generation;
     const workerData: ThreadBoot = { boot, ledger: this.ledger.buffer };
     PoolThread.#started += 1;
     this.label = `tricorn thread ${boot.thread} (start ${PoolThread.#started})`;
@@ -92,9 +99,15 @@ export class PoolThread extends EventEmitter<Events> {
     this.#state = transition(this.name, this.#state, 'retiring');
   }
 
-  drain(): void {
+  /** It is not replaced after all. */
+  stay(): void {
+    this.#state = transition(this.name, this.#state, 'ready');
+  }
+
+  /** @param final the service stops */
+  drain(final: boolean): void {
     this.#state = transition(this.name, this.#state, 'draining');
-    this.send({ type: 'drain' });
+    this.send({ type: 'drain', final });
   }
 
   /**
@@ -105,6 +118,15 @@ export class PoolThread extends EventEmitter<Events> {
     this.#askingCpu ??= this.#askCpu();
     await Promise.race([this.#askingCpu, pass(CPU_WAIT_MS, undefined, { ref: false })]);
     return this.#cpuMs;
+  }
+
+  /** What it has counted since it was told to measure; it counts no more. @param waitMs then it is taken for blocked */
+  figures(waitMs: number): Promise<LoopFigures> {
+    const { promise, resolve } = Promise.withResolvers<LoopFigures>();
+    const late = setTimeout(() => resolve({ ...NO_FIGURES, blocked: true }), waitMs);
+    this.once('measured', resolve).once('exit', () => resolve(NO_FIGURES));
+    this.send({ type: 'measure', on: false });
+    return promise.finally(() => clearTimeout(late));
   }
 
   async #askCpu(): Promise<void> {
@@ -126,13 +148,19 @@ export class PoolThread extends EventEmitter<Events> {
     if (message.type === 'broken') this.emit('broken');
     else if (message.type === 'worn') this.emit('worn', message.reason);
     else if (message.type === 'usage') this.emit('usage', message.usage);
-    else if (message.type === 'fatal') this.emit('fatal', message.error);
+    else if (message.type === 'measured') this.emit('measured', message.figures);
+    else if (message.type === 'fatal') this.#onFatal(message.error);
     else if (this.#state === 'starting') {
       this.form = message.form;
       this.readyAt = performance.now();
       this.#state = transition(this.name, this.#state, 'ready');
       this.emit('ready');
     }
+  }
+
+  #onFatal(error: WireError): void {
+    this.fatal = error;
+    this.emit('fatal', error);
   }
 
   #onFailure(error: unknown): void {

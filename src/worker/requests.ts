@@ -20,10 +20,11 @@ import { answerOnSocket, refusalOf, refuse, type Refusal } from '../http/refusal
 import { Admission, admissionLimits } from '../limits/admission.ts';
 import { routeOf } from '../limits/poison.ts';
 import type { Log } from '../log/open-log.ts';
-import type { LoopBoot, Poison } from '../protocol.ts';
+import type { LoopBoot, LoopFigures, Poison } from '../protocol.ts';
 import { realLimitMs } from '../watchdog/limits.ts';
 import { runFor } from './current-request.ts';
 import type { Ledger } from './ledger.ts';
+import { Measure } from './measure.ts';
 
 type State = 'waiting' | 'running' | 'refused' | 'ended';
 
@@ -83,6 +84,8 @@ export class Requests {
   readonly #onClose: (this: TrackedResponse) => void;
   /** By route, until when it is refused, performance.now(). Undefined, as nearly always: nothing is looked up. */
   #poison: Map<string, number> | undefined;
+  /** While a canary runs. */
+  #measure: Measure | undefined;
   #app: RequestListener = () => {};
   #draining = false;
   #refused = 0;
@@ -145,6 +148,15 @@ export class Requests {
     }, ABANDON_MS).unref();
   }
 
+  /** Counts anew from now on, or no more. @returns what was counted; what is in flight has taken as long as it is old */
+  measure(on: boolean): LoopFigures | undefined {
+    const before = this.#measure;
+    this.#measure = on ? new Measure(lastsLong) : undefined;
+    const inflight = before ? [...this.#connections].flatMap(chain) : [];
+    for (const tracked of inflight) if (tracked.state !== 'refused') before?.add(tracked);
+    return before?.figures;
+  }
+
   /** From now on every answer says that its connection closes. */
   drain(): void {
     this.#draining = true;
@@ -154,6 +166,11 @@ export class Requests {
   /** Whether the connection has a request that has not ended. */
   isBusy(connection: TrackedSocket): boolean {
     return connection[NEWEST] !== undefined;
+  }
+
+  /** Whether nothing on the connection comes to an end by itself. */
+  isIdle({ [NEWEST]: newest }: TrackedSocket): boolean {
+    return !newest || lastsLong(newest);
   }
 
   /** A connection is gone. Node tells that only to the first of its pipelined responses. */
@@ -203,6 +220,7 @@ export class Requests {
     const { request, response, slot, begun } = tracked;
     const socket = request.socket as TrackedSocket;
     if (socket[NEWEST] === tracked) socket[NEWEST] = undefined;
+    this.#measure?.add(tracked, this.#ledger.requests);
     tracked.state = 'ended';
     tracked.previous = undefined;
     this.#ledger.requestEnds(slot);
@@ -284,10 +302,10 @@ function chain(connection: TrackedSocket): Tracked[] {
 }
 
 /** They last as long as their client wants. Of a server that the app made, the client's own wish must tell. */
-function lastsLong({ request, response }: Tracked): boolean {
+function lastsLong({ response }: Pick<Tracked, 'response'>): boolean {
   if (!response.headersSent) return false;
   if (response instanceof NotedResponse) return response.isEventStream;
-  return isEventStream(response.getHeader('content-type') ?? request.headers.accept);
+  return isEventStream(response.getHeader('content-type') ?? response.req.headers.accept);
 }
 
 function sayClose(response: ServerResponse): void {

@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Log } from '../log/open-log.ts';
 import type { RequestInFlight } from '../log/requests.ts';
-import type { LoopUsage, Poison, WorkerBoot } from '../protocol.ts';
+import type { LoopFigures, LoopUsage, Poison, WorkerBoot } from '../protocol.ts';
 import { startBeating } from '../watchdog/beat.ts';
 import { watchLimits } from '../watchdog/limits.ts';
-import { AppLoop } from './app-loop.ts';
+import { AppLoop, contextOf } from './app-loop.ts';
 import { openLedger } from './flight-recorder.ts';
 import type { Ledger } from './ledger.ts';
 import type { MonitorBoot } from './monitor.ts';
@@ -42,6 +42,11 @@ export class SingleLoop implements Engine {
     return this.#running.form;
   }
 
+  async warmUp(): Promise<void> {
+    const { warmUp } = await import('../dev/warm-up.ts');
+    await warmUp(contextOf({ ...this.#boot, thread: 0 }, this.#log), this.#boot.warmFor);
+  }
+
   async load(): Promise<void> {
     this.#loop = await AppLoop.load({
       boot: { ...this.#boot, thread: 0 },
@@ -62,8 +67,8 @@ export class SingleLoop implements Engine {
     this.#running.accept(socket);
   }
 
-  drain(): Promise<void> {
-    return this.#running.drain();
+  drain(final: boolean): Promise<void> {
+    return this.#running.drain(final);
   }
 
   async usage(): Promise<LoopUsage[]> {
@@ -74,12 +79,21 @@ export class SingleLoop implements Engine {
     this.#loop?.refuseRoute(poison);
   }
 
+  async measure(on: boolean): Promise<LoopFigures[]> {
+    const figures = this.#loop?.measure(on);
+    return figures ? [figures] : [];
+  }
+
   abandon(request: IncomingMessage): void {
     this.#loop?.abandon(request);
   }
 
   inflight(): RequestInFlight[] {
     return this.#ledger.entries();
+  }
+
+  renew(): Promise<undefined> {
+    throw new Error('there are no threads');
   }
 
   resize(): void {}

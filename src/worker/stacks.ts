@@ -192,10 +192,13 @@ async function within<T>(ms: number, promise: Promise<T>): Promise<T | typeof TI
   }
 }
 
-/** Where nothing but Node's own code runs, such as the wake that was asked for, the loop is as good as idle. */
+/** Takes the wake that was asked for: a function of thread.ts. */
+const TAKES_ORDERS = /^ {4}at takeOrder \(.*\/worker\/thread\./;
+
+/** Where nothing but Node's own code and the wake runs, the loop is as good as idle. */
 function describeFrames(frames: Frames, scripts: Scripts): string[] {
   const lines = frames.map((frame) => formatFrame(frame, scripts));
-  return lines.every((line) => line.includes('(node:')) ? [] : lines;
+  return lines.every((line) => line.includes('(node:') || TAKES_ORDERS.test(line)) ? [] : lines;
 }
 
 function formatFrame({ functionName, url, location }: Debugger.CallFrame, scripts: Scripts): string {

@@ -4,12 +4,12 @@
  */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { logError, RemoteError, TricornError, type WireError } from '../errors.ts';
+import { logError, type WireError } from '../errors.ts';
 import type { Log } from '../log/open-log.ts';
 import { nameRequests, type RequestInFlight } from '../log/requests.ts';
 import { guardMemory } from '../limits/memory-guard.ts';
 import { memoryLimits } from '../limits/wear.ts';
-import type { LoopStack, LoopUsage, Poison, WorkerBoot } from '../protocol.ts';
+import type { LoopFigures, LoopStack, LoopUsage, Poison, Renew, WorkerBoot } from '../protocol.ts';
 import { CrashLoop } from '../roster/crash-loop.ts';
 import { isDrainable, plan, retire } from '../roster/plan.ts';
 import { Slots } from '../roster/slots.ts';
@@ -22,10 +22,10 @@ import { leastBusy } from './least-busy.ts';
 import { FlightRegions } from './flight-recorder.ts';
 import { holdLifeline, type Lifeline } from './lifeline.ts';
 import { PoolThread } from './pool-thread.ts';
+import { ANSWER_MS, readiness, usageOf } from './thread-answers.ts';
+import { Renewal } from './renewal.ts';
 import { threadStacks } from './stacks.ts';
 
-/** A thread that says nothing for this long is reported as blocked, milliseconds. */
-const USAGE_WAIT_MS = 1000;
 /** A thread gets this much longer than graceful_timeout, for its stop hooks, before it is ended, milliseconds. */
 const KILL_GRACE_MS = 4000;
 
@@ -33,7 +33,8 @@ const NO_STACK = { frames: [], unknown: 'could not be taken' };
 
 export class ThreadPool implements Engine {
   readonly handsOn = true;
-  readonly #boot: WorkerBoot;
+  /** For threads that start; another one with each renewal. */
+  #boot: WorkerBoot;
   readonly #log: Log;
   readonly #threads = new Set<PoolThread>();
   readonly #slots = new Slots({ clock: () => performance.now(), onDue: () => this.#tend() });
@@ -55,6 +56,9 @@ export class ThreadPool implements Engine {
   /** What the supervisor knows: whether a thread is ready. */
   #told = true;
   #booted = false;
+  #renewal: Renewal | undefined;
+  /** Threads that count their requests, while a canary runs. */
+  #measuring: Set<PoolThread> | undefined;
   #serving = false;
   #draining = false;
 
@@ -73,17 +77,24 @@ export class ThreadPool implements Engine {
       process.kill(process.pid, 'SIGKILL');
     };
     const limits = memoryLimits(boot.config, boot.role);
-    guardMemory({ name: `worker ${boot.worker}`, recycle: onWorn, kill }, limits, log.log);
+    const inflight = (): RequestInFlight[] => this.inflight();
+    guardMemory({ name: `worker ${boot.worker}`, inflight, recycle: onWorn, kill }, limits, log.log);
   }
 
   get form(): string {
     return this.#ready()[0]?.form ?? '';
   }
 
+  /** Its threads do that, and wait for `go`. */
+  async warmUp(): Promise<void> {
+    for (const number of plan(this.#threads, this.#wanted).spawn) this.#spawn(number, this.#boot.warmFor);
+  }
+
   /** A thread imports and starts in one go: all is done by start(). */
   async load(): Promise<void> {}
 
   async start(): Promise<void> {
+    for (const thread of this.#threads) thread.send({ type: 'go' });
     for (const number of plan(this.#threads, this.#wanted).spawn) this.#spawn(number);
     await Promise.all([...this.#threads].map((thread) => readiness(thread, this.#boot.config.app)));
     this.#booted = true;
@@ -100,7 +111,7 @@ export class ThreadPool implements Engine {
     for (const thread of this.#ready()) this.#letAccept(thread);
   }
 
-  async drain(): Promise<void> {
+  async drain(final: boolean): Promise<void> {
     this.#serving = false;
     this.#descriptors.close();
     // What waits for a thread must get one before all of them go.
@@ -108,14 +119,26 @@ export class ThreadPool implements Engine {
     while (this.#waiting.length > 0 && this.#threads.size > 0) await this.#firstReady();
     this.#draining = true;
     this.#slots.stop();
+    this.#renewal?.killStarting();
     const exits = [...this.#threads].map((thread) => once(thread, 'exit'));
-    for (const thread of this.#threads) if (isDrainable(thread)) this.#drainOne(thread);
+    for (const thread of this.#threads) if (isDrainable(thread)) this.#drainOne(thread, final);
     await Promise.all(exits);
   }
 
   resize(threads: number): void {
     this.#wanted = threads;
     this.#tend();
+  }
+
+  /** Where it fails, threads that start later have the old code, as far as it is still there. */
+  async renew({ app, generation }: Renew): Promise<WireError | undefined> {
+    const before = this.#boot;
+    const config = { ...before.config, app };
+    this.#boot = { ...before, config, generation };
+    this.#renewal = new Renewal({ threads: this.#threads, generation, config });
+    void this.#renewal.over.then((error) => error && (this.#boot = before));
+    this.#tend();
+    return this.#renewal.over;
   }
 
   /** Makes the threads as many and as fresh as they should be. Called whenever one of them changed. */
@@ -125,9 +148,9 @@ export class ThreadPool implements Engine {
       thread.retire();
       this.#due.delete(thread);
     }
-    const { spawn, drain } = plan(this.#threads, this.#wanted);
-    for (const thread of drain) this.#drainOne(thread);
-    for (const number of spawn) if (this.#slots.mayStart(number)) this.#spawn(number);
+    for (const thread of plan(this.#threads, this.#wanted).drain) this.#drainOne(thread);
+    this.#renewal?.step();
+    for (const number of plan(this.#threads, this.#wanted).spawn) if (this.#slots.mayStart(number)) this.#spawn(number);
     this.#tellReadiness(false);
   }
 
@@ -144,6 +167,15 @@ export class ThreadPool implements Engine {
 
   abandon(): void {}
 
+  /** Threads that have begun since then count, too; what has ended meanwhile is not asked any more. */
+  async measure(on: boolean): Promise<LoopFigures[]> {
+    const asked = [...(this.#measuring ?? [])];
+    this.#measuring = on ? new Set(this.#ready()) : undefined;
+    if (!on) return Promise.all(asked.map((thread) => thread.figures(ANSWER_MS)));
+    for (const thread of this.#measuring ?? []) thread.send({ type: 'measure', on });
+    return [];
+  }
+
   usage(): Promise<LoopUsage[]> {
     return Promise.all([...this.#threads].map(usageOf));
   }
@@ -158,9 +190,10 @@ export class ThreadPool implements Engine {
     );
   }
 
-  #spawn(number: number): void {
+  #spawn(number: number, warmFor?: string): void {
     const recorder = this.#regions.take();
-    const thread = new PoolThread({ ...this.#boot, thread: number, ...(recorder && { recorder }) }, this.#spares.pop());
+    const boot = { ...this.#boot, thread: number, warmFor, ...(recorder && { recorder }) };
+    const thread = new PoolThread(boot, this.#spares.pop());
     thread.on('exit', () => this.#regions.release(recorder));
     this.#threads.add(thread);
     const watchdog = new Watchdog(
@@ -196,10 +229,16 @@ export class ThreadPool implements Engine {
   /** It cannot go on: it drains, and counts as dead. Its replacement starts at once, unless such things happen often. */
   #replace(thread: PoolThread): void {
     if (isDrainable(thread)) {
-      this.#slots.postpone(thread);
+      this.#onLost(thread);
       this.#drainOne(thread);
     }
     this.#tend();
+  }
+
+  /** It has died, or cannot go on. */
+  #onLost(thread: PoolThread): void {
+    this.#slots.postpone(thread);
+    tell({ type: 'lost', thread: thread.number });
   }
 
   #onReady(thread: PoolThread): void {
@@ -211,6 +250,8 @@ export class ThreadPool implements Engine {
     }
     // At boot the supervisor speaks for all.
     if (this.#booted) this.#log.log.info({ thread: number }, `${name} is ready`);
+    this.#measuring?.add(thread);
+    if (this.#measuring) thread.send({ type: 'measure', on: true });
     for (const socket of this.#waiting.splice(0)) this.accept(socket);
     if (this.#serving) this.#letAccept(thread);
     if (this.#booted) this.#tend();
@@ -226,16 +267,18 @@ export class ThreadPool implements Engine {
   #onExit(thread: PoolThread, code: number, expected: boolean): void {
     this.#threads.delete(thread);
     this.#due.delete(thread);
+    this.#measuring?.delete(thread);
     // At boot and in the drain of all, somebody waits for it and knows what it means.
     if (this.#draining || !this.#booted) return;
-    if (!expected) this.#slots.postpone(thread);
-    if (!expected && thread.readyAt === undefined) this.#onStartFailed();
+    if (!expected) this.#onLost(thread);
+    if (!expected && thread.readyAt === undefined) this.#onStartFailed(thread);
     this.#reportEnd(thread, code, expected);
     this.#tend();
   }
 
   /** The supervisor counts with the same rule, and says so; here only the pace changes. */
-  #onStartFailed(): void {
+  #onStartFailed(thread: PoolThread): void {
+    this.#renewal?.onFailed(thread);
     const others = this.#ready().length > 0;
     if (this.#crashLoop.failed(others)) this.#slots.slowDown();
     if (!others) this.#tellReadiness(true);
@@ -250,16 +293,18 @@ export class ThreadPool implements Engine {
 
   /** What the thread could not say itself, such as its heap's end, is said for it; its ledger is still there. */
   #reportEnd({ name, number, failure, ledger }: PoolThread, code: number, expected: boolean): void {
+    // Not where a renewal has failed: the old one has stayed.
+    const replaced = plan(this.#threads, this.#wanted).spawn.length > 0 ? '; it is replaced' : '';
     const how = failure ? `died: ${failure.message}` : `died: exit code ${code}`;
     if (failure) {
       const fields = { err: failure, thread: number, ...nameRequests(ledger.entries()) };
-      this.#log.log.fatal(fields, `${name} ${how}; it is replaced`);
+      this.#log.log.fatal(fields, `${name} ${how}${replaced}`);
     } else if (expected) this.#log.log.info({ thread: number, code }, `${name} has ended`);
-    else this.#log.log.warn({ thread: number, code }, `${name} ${how}; it is replaced`);
+    else this.#log.log.warn({ thread: number, code }, `${name} ${how}${replaced}`);
   }
 
-  #drainOne(thread: PoolThread): void {
-    thread.drain();
+  #drainOne(thread: PoolThread, final = false): void {
+    thread.drain(final);
     const late = setTimeout(
       () => {
         void this.#killLate(thread);
@@ -290,49 +335,4 @@ export class ThreadPool implements Engine {
       return { thread: number, ...stack, ...nameRequests(ledger.entries()) };
     });
   }
-}
-
-/** Resolves when the thread is ready or no longer wanted, rejects with the reason why it will not be. */
-function readiness(thread: PoolThread, app: string): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const failed = (cause: unknown): void => reject(new TricornError('TRC_APP_BOOT', { app }, { cause }));
-  thread.once('ready', resolve);
-  thread.once('fatal', (error: WireError) => reject(new RemoteError(error)));
-  thread.once('failure', failed);
-  thread.once('exit', (code, expected) => {
-    // One that was told to go while the boot still ran is not missed.
-    if (expected) resolve();
-    else failed(new Error(`${thread.name} ended by exit code ${code}`));
-  });
-  return promise;
-}
-
-function usageOf(thread: PoolThread): Promise<LoopUsage> {
-  const { promise, resolve } = Promise.withResolvers<LoopUsage>();
-  const late = setTimeout(() => resolve(blockedUsage(thread)), USAGE_WAIT_MS);
-  thread.once('usage', (usage) => {
-    clearTimeout(late);
-    resolve(usage);
-  });
-  thread.send({ type: 'usage' });
-  return promise;
-}
-
-/** What can be said of a thread that does not answer. */
-function blockedUsage({ number, ledger }: PoolThread): LoopUsage {
-  const { requests, inflight, connections } = ledger;
-  return {
-    thread: number,
-    blocked: true,
-    requests,
-    inflight,
-    connections,
-    waiting: 0,
-    refused: 0,
-    utilisation: 1,
-    delayP50: 0,
-    delayP99: 0,
-    heap: 0,
-    app: null,
-  };
 }

@@ -10,7 +10,7 @@ import { startBeating } from '../watchdog/beat.ts';
 import { watchLimits } from '../watchdog/limits.ts';
 import type { AcceptFrom, FromThread, ToThread } from '../protocol.ts';
 import { accept, finishAccepting } from './acceptor.ts';
-import { AppLoop } from './app-loop.ts';
+import { AppLoop, contextOf } from './app-loop.ts';
 import { refresh } from './arrived-socket.ts';
 import { currentRequest } from './current-request.ts';
 import { openLedger } from './flight-recorder.ts';
@@ -28,6 +28,7 @@ const uncaught = new UncaughtLog(log, () => ledger.entries());
 process.on('exit', () => ledger.leave());
 startBeating(ledger, watchLimits(config, role));
 
+const told = Promise.withResolvers<void>();
 let loaded: AppLoop | undefined;
 let serving: AppLoop | undefined;
 /** Of unix sockets, whose connections cannot be handed over. */
@@ -35,11 +36,14 @@ const acceptors: Server[] = [];
 let drainIsDue = false;
 let draining = false;
 
-port.on('message', (message: ToThread | Socket) => {
+// Its name is known to stacks.ts: a thread that is paused in it is idle.
+port.on('message', function takeOrder(message: ToThread | Socket) {
   if (message instanceof Socket) serving?.accept(refresh(message));
   else if (message.type === 'usage') void tellUsage();
-  else if (message.type === 'drain') onDrain();
+  else if (message.type === 'drain') onDrain(message.final);
+  else if (message.type === 'measure') measure(message.on);
   else if (message.type === 'poison') loaded?.refuseRoute(message);
+  else if (message.type === 'go') told.resolve();
   else if (message.type === 'listen') void listen(message.on);
 });
 
@@ -54,6 +58,10 @@ onUncaught((error) => {
 });
 
 try {
+  if (boot.warmFor !== undefined) {
+    await (await import('../dev/warm-up.ts')).warmUp(contextOf(boot, log), boot.warmFor);
+    await told.promise;
+  }
   const loop = await AppLoop.load({
     boot,
     log,
@@ -65,13 +73,14 @@ try {
   await loop.start();
   serving = loop;
   tell({ type: 'ready', form: loop.form });
-  if (drainIsDue) await drain(loop);
+  // It has no connection yet that could be told why.
+  if (drainIsDue) await drain(loop, false);
 } catch (error) {
   failBoot(error);
 }
 
-function onDrain(): void {
-  if (serving) void drain(serving);
+function onDrain(final: boolean): void {
+  if (serving) void drain(serving, final);
   else drainIsDue = true;
 }
 
@@ -88,11 +97,11 @@ function takeOver(socket: Socket): void {
   serving?.accept(socket);
 }
 
-async function drain(loop: AppLoop): Promise<void> {
+async function drain(loop: AppLoop, final: boolean): Promise<void> {
   draining = true;
   try {
     await finishAccepting(acceptors, config.backlog);
-    await loop.drain();
+    await loop.drain(final);
   } catch (error) {
     log.log.error({ err: error }, 'The drain met an error');
   }
@@ -101,6 +110,11 @@ async function drain(loop: AppLoop): Promise<void> {
 
 async function tellUsage(): Promise<void> {
   if (serving) tell({ type: 'usage', usage: await serving.usage() });
+}
+
+function measure(on: boolean): void {
+  const figures = serving?.measure(on);
+  if (figures && !on) tell({ type: 'measured', figures });
 }
 
 function failBoot(error: unknown): void {

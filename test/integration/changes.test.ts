@@ -1,5 +1,5 @@
 /** Changes of a running service by its control socket, on the real command, under a load that verifies every byte. */
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { get } from '../support/http.ts';
@@ -67,6 +67,26 @@ t.test('threaded -> prefork -> evented -> threaded -> prefork: no request is los
   t.strictSame(report.failures, [], formatReport(report));
 });
 
+t.test('a reload changes the mode where the configuration does', async (t) => {
+  const folder = t.testdir({ 'tricorn.ini': '[options]\nworkers = 2\n' });
+  const server = await startTricorn(t, fixture('load-app.ts'), ['--no-access-log'], { cwd: folder });
+  const load = begin(t, server);
+  await load.until(100);
+  for (const [ini, mode, wanted] of [
+    ['evented = true', 'evented', 1],
+    ['threads = 2', 'threaded', 2],
+    ['workers = 3', 'prefork', 3],
+  ] as const) {
+    writeFileSync(join(folder, 'tricorn.ini'), `[options]\n${ini}\n`);
+    const known = new Set(load.servedBy);
+    t.match(await during(load, server.control('reload')), { code: 0 });
+    await load.untilOther(known);
+    t.match(await untilReady(server, wanted), { mode });
+  }
+  const report = await load.stop();
+  t.strictSame(report.failures, [], formatReport(report));
+});
+
 for (const mode of ['prefork', 'threaded'] as const) {
   t.test(`scale up and down: no request is lost: ${mode}`, async (t) => {
     const server = await startTricorn(t, fixture('load-app.ts'), [...modes[mode], '--no-access-log']);
@@ -115,7 +135,6 @@ t.test('rollback starts the release before, although the link leads elsewhere', 
   const current = join(folder, 'current');
   const server = await startTricorn(t, join(current, 'app.mjs'), modes.threaded);
   const body = async (): Promise<string> => (await get(server.url)).body;
-  const { rmSync, symlinkSync } = await import('node:fs');
   rmSync(current);
   symlinkSync('two', current);
   t.match(await server.control('reload'), { code: 0 });
@@ -151,8 +170,7 @@ t.test('stacks and status answer while a worker is blocked', async (t) => {
   t.match(await statusOf(server), { ready: 2, wanted: 2 });
 });
 
-t.test('30 reloads in a row: the supervisor has no more descriptors, listeners or children than before', async (t) => {
-  const { readdirSync, readFileSync } = await import('node:fs');
+t.test('30 reloads in a row: the supervisor has no more descriptors and children than before', async (t) => {
   const server = await startTricorn(t, fixture('load-app.ts'), modes.prefork);
   const size = async () => {
     await server.count(/^Generation \d+ has ended$/, generations);

@@ -196,11 +196,17 @@ function stopping(start: Start, mode: Mode): void {
     });
   }
 
-  t.test('USR2 harms nothing', async (t) => {
-    const server = await start(t);
-    server.kill('SIGUSR2');
-    await server.line(/^SIGUSR2 means nothing yet/);
+  t.test('drain_delay: a stop serves on for so long; a second signal still forces', async (t) => {
+    const server = await start(t, ['--drain-delay=3600']);
+    server.kill('SIGTERM');
+    await server.line(/^Requests are served for drain_delay = 3600 s more$/);
+    await server.line(/^SIGTERM: stopping/);
     t.match(await get(`${server.url}/who`), { status: 200 });
+    server.kill('SIGTERM');
+    t.strictSame(await server.ended, [143, null]);
+    const brief = await start(t, ['--drain-delay=0.05']);
+    brief.kill('SIGTERM');
+    t.strictSame(await brief.ended, [0, null], 'and when it is over, it drains');
   });
 
   t.test('when the supervisor is killed, its workers end, even one that is blocked', async (t) => {
@@ -449,8 +455,10 @@ function logging(start: Start, flags: readonly string[]): void {
   t.test('a logfile that was renamed away is opened anew', async (t) => {
     const logfile = join(t.testdir(), 'tricorn.log');
     const { server, url } = await startWithLogfile(t, flags, logfile);
-    renameSync(logfile, `${logfile}.1`);
     const has = (text: string): boolean => existsSync(logfile) && readFileSync(logfile, 'utf8').includes(text);
+    // A worker answers a moment before the supervisor has said so.
+    while (!has('Ready')) await get(`${url}/who`);
+    renameSync(logfile, `${logfile}.1`);
     while (!has('"url":"/who"')) await get(`${url}/who`);
     while (!has('Statistics of the supervisor')) {
       server.kill('SIGUSR1');

@@ -6,50 +6,15 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { get } from '../support/http.ts';
-import { type Load, startLoad } from '../support/load/load.ts';
 import { formatReport } from '../support/load/tally.ts';
-import { fixture, modes, startTricorn, type Mode, type Tricorn } from '../support/tricorn.ts';
+import { appOf, begin, during, startSite, type Site } from '../support/site.ts';
+import { modes, startTricorn, type Mode } from '../support/tricorn.ts';
 
-const everybody = { keepAlive: 4, fresh: 2, pipelined: 1, upload: 1, download: 1, sse: 1, websocket: 1 };
 const RELOADED = /^Reload: generation \d+ serves/;
 const FAILED = /^Reload failed, generation \d+ serves on/;
 
-/** The app of the load, which also says at /version which version it is. */
-function appOf(version: string): string {
-  return `
-    import { defineApp } from 'tricorn';
-    import app, { plugin } from ${JSON.stringify(fixture('load-app.ts'))};
-    export default defineApp({
-      http: async (fastify) => {
-        fastify.get('/version', async () => ${JSON.stringify(version)});
-        await plugin(fastify);
-      },
-      onStart: app.onStart,
-    });`;
-}
-
-interface Site {
-  readonly folder: string;
-  readonly server: Tricorn;
-  /** Puts that version where the server looks. */
-  deploy(version: string): void;
-  configure(ini: string): void;
-  version(): Promise<string>;
-}
-
 export function reloads(mode: Mode): void {
-  const start = async (t: Test, ini = ''): Promise<Site> => {
-    const folder = t.testdir({ 'app.mjs': appOf('one'), 'tricorn.ini': `[options]\n${ini}` });
-    const flags = [...modes[mode], '--no-access-log'];
-    const server = await startTricorn(t, 'app.mjs', flags, { cwd: folder });
-    return {
-      folder,
-      server,
-      deploy: (version) => writeFileSync(join(folder, 'app.mjs'), appOf(version)),
-      configure: (text) => writeFileSync(join(folder, 'tricorn.ini'), text),
-      version: async () => (await get(`${server.url}/version`)).body,
-    };
-  };
+  const start: Start = (t, ini) => startSite(t, mode, ini);
   underLoad(start);
   broken(start);
   configuration(start);
@@ -58,17 +23,6 @@ export function reloads(mode: Mode): void {
 }
 
 type Start = (t: Test, ini?: string) => Promise<Site>;
-
-function begin(t: Test, server: Tricorn): Load {
-  const load = startLoad(server.url, { clients: everybody });
-  t.teardown(() => load.stop());
-  return load;
-}
-
-/** Waits for what is to happen meanwhile; rejects at the load's first failure. */
-async function during(load: Load, event: Promise<unknown>): Promise<void> {
-  await Promise.race([event, load.until(Infinity)]);
-}
 
 function underLoad(start: Start): void {
   for (const strategy of ['surge', 'rolling']) {

@@ -1,10 +1,10 @@
 /** What the listening sockets promise in every mode, shown on the real command. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { BoundSocket } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { get, getJson, HeldRequest } from '../support/http.ts';
 import { shortFolder } from '../support/ini.ts';
+import { openSockets } from '../support/passed-sockets.ts';
 import { fixture, modes, startTricorn, Tricorn, type Mode, type StartOptions } from '../support/tricorn.ts';
 
 const lab = fixture('lab.ts');
@@ -75,19 +75,9 @@ function unixSocket(start: Start, mode: Mode): void {
   });
 }
 
-/** A TCP and a unix socket that somebody else, as systemd would, has opened and listens on. */
-async function openSockets(t: Test): Promise<{ fds: number[]; url: string; socketPath: string }> {
-  const socketPath = join(shortFolder(t), 'passed.sock');
-  const tcp = new BoundSocket({ host: '127.0.0.1', port: 0 });
-  const options = { path: socketPath };
-  const unix = new BoundSocket(options as object);
-  t.teardown(() => [tcp, unix].forEach((bound) => bound.close()));
-  return { fds: [tcp.fd(), unix.fd()], url: `http://127.0.0.1:${tcp.address().port}`, socketPath };
-}
-
 function activation(start: Start, mode: Mode): void {
   t.test('sockets that were passed are served instead of its own, and are left alone at the stop', async (t) => {
-    const { fds, url, socketPath } = await openSockets(t);
+    const { fds, url, socketPath } = openSockets(t);
     const server = await start(t, [], { passed: { fds, names: 'web:local' } });
     t.equal(server.url, url);
     await server.line(new RegExp(`Listens on unix:${socketPath}, which was passed as local`));
@@ -105,7 +95,7 @@ function activation(start: Start, mode: Mode): void {
   });
 
   t.test('sockets that are meant for another process are left to it', async (t) => {
-    const { fds, url } = await openSockets(t);
+    const { fds, url } = openSockets(t);
     const server = await start(t, [], { passed: { fds, listenPid: process.pid } });
     await server.line(new RegExp(`LISTEN_FDS is ignored: it is meant for process ${process.pid}$`));
     t.not(server.url, url);

@@ -26,9 +26,8 @@ const RUNTIME = mkdtempSync(join(tmpdir(), 'tricorn-run-'));
 process.on('exit', () => rmSync(RUNTIME, { recursive: true, force: true }));
 
 /** A test that ends before its teardown, by a time-out or an error of its own, must leave no server behind. */
-const running = new Set<ChildProcess>();
-for (const end of ['exit', 'SIGTERM'] as const)
-  process.on(end, () => running.forEach((child) => child.kill('SIGKILL')));
+const running = new Set<Tricorn>();
+for (const end of ['exit', 'SIGTERM'] as const) process.on(end, () => running.forEach((tricorn) => tricorn.killAll()));
 
 export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/apps/${name}`, import.meta.url));
@@ -62,6 +61,8 @@ export interface Passed {
 }
 
 export interface StartOptions {
+  /** Node itself. Default: the one that runs the test. */
+  readonly node?: string;
   /** What is run instead of the command. */
   readonly program?: string;
   readonly cwd?: string;
@@ -84,13 +85,20 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
   /** Lines of standard output that are no JSON. */
   readonly otherLines: string[] = [];
   stderr = '';
-  /** Exit code and signal. */
+  /** Exit code and signal, once every process that has its standard output is gone, too. */
   readonly ended: Promise<[number | null, NodeJS.Signals | null]>;
+  /** The same of the first process alone: others may have taken its place. */
+  readonly exited: Promise<[number | null, NodeJS.Signals | null]>;
+  /** Those that were started to take its place, by an upgrade. */
+  readonly successors: number[] = [];
+  #isOver = false;
+  #isUnwanted = false;
 
   /** `env -u`: tap puts its module hooks into every child's NODE_OPTIONS; a user's server has none. */
   constructor(t: Test, args: readonly string[], options: StartOptions = {}) {
     super();
     const {
+      node: binary = process.execPath,
       program = BIN,
       cwd,
       env,
@@ -100,7 +108,7 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
       execArgv = [],
       inOwnPidNamespace,
     } = options;
-    const node = [process.execPath, '--conditions=tricorn-source', ...execArgv, program, ...args];
+    const node = [binary, '--conditions=tricorn-source', ...execArgv, program, ...args];
     const preparing = [...activation(passed), ...(descriptors ? [`ulimit -n ${descriptors}`] : [])];
     const contained = inOwnPidNamespace
       ? ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--mount-proc']
@@ -112,15 +120,19 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
       detached,
       stdio: ['ignore', 'pipe', 'pipe', ...(passed?.fds ?? [])],
     });
-    running.add(this.child);
-    this.child.once('exit', () => running.delete(this.child));
-    this.ended = once(this.child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+    running.add(this);
+    this.exited = once(this.child, 'exit') as typeof this.exited;
+    this.ended = once(this.child, 'close') as typeof this.ended;
+    this.child.once('close', () => {
+      this.#isOver = true;
+      running.delete(this);
+    });
     this.child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
     createInterface({ input: this.child.stdout! }).on('line', (line) => this.#onLine(line));
     t.teardown(async () => {
       if (!t.passing())
         t.comment([...this.lines.slice(-40).map((line) => JSON.stringify(line).slice(0, 400)), this.stderr].join('\n'));
-      this.child.kill('SIGKILL');
+      this.killAll();
       await this.ended;
     });
   }
@@ -141,6 +153,14 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
 
   kill(signal: NodeJS.Signals): void {
     this.child.kill(signal);
+  }
+
+  /** Whoever serves, was to serve, or is about to. */
+  killAll(): void {
+    this.#isUnwanted = true;
+    this.child.kill('SIGKILL');
+    // Once all are gone, their pids may be others'.
+    if (!this.#isOver) this.successors.forEach(endNow);
   }
 
   /** Resolves with the first line that matches, also if it has come already; rejects when the server ends first. */
@@ -178,14 +198,29 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
     return childrenOf(this.pid);
   }
 
+  #onSuccessor(pid: number): void {
+    this.successors.push(pid);
+    if (this.#isUnwanted) endNow(pid);
+  }
+
   #onLine(text: string): void {
     try {
       const line = JSON.parse(text) as LogLine;
       this.lines.push(line);
+      if (/^Upgrade: process \d+ starts/.test(line.msg)) this.#onSuccessor(Number(line['successor']));
       this.emit('line', line);
     } catch {
       this.otherLines.push(text);
     }
+  }
+}
+
+/** One that has gone meanwhile is no mistake. */
+function endNow(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // ESRCH.
   }
 }
 

@@ -13,10 +13,13 @@ const schema11 = {
     http_enable: { type: 'boolean' },
     http_interface: { type: 'string', pattern: '^[^\\u0000]*$', format: 'host' },
     http_port: { type: 'integer', minimum: 0, maximum: 65535 },
+    evented_port: { type: 'integer', minimum: 0, maximum: 65535 },
     http_socket: { type: 'string', pattern: '^[^\\u0000]*$' },
     http_socket_mode: { type: 'string', pattern: '^[^\\u0000]*$', format: 'mode' },
     backlog: { type: 'integer', minimum: 1, maximum: 65535 },
     graceful_timeout: { type: 'number', minimum: 0, maximum: 86400 },
+    drain_delay: { type: 'number', minimum: 0, maximum: 86400 },
+    ws_drain_spread: { type: 'number', minimum: 0, maximum: 86400 },
     boot_timeout: { type: 'number', minimum: 0.01, maximum: 86400 },
     keep_alive_timeout: { type: 'number', minimum: 0.01, maximum: 86400 },
     headers_timeout: { type: 'number', minimum: 0, maximum: 86400 },
@@ -36,6 +39,7 @@ const schema11 = {
     max_queue: { type: 'integer', minimum: 0 },
     max_queue_age: { type: 'number', minimum: 0, maximum: 86400 },
     reload_strategy: { type: 'string', enum: ['surge', 'rolling'] },
+    canary: { type: 'string', pattern: '^[^\\u0000]*$', format: 'canary' },
     poison_threshold: { type: 'integer', minimum: 0 },
     crash_loop_limit: { type: 'integer', minimum: 0 },
     exit_on_crash_loop: { type: 'boolean' },
@@ -58,14 +62,17 @@ const schema11 = {
     group: { type: 'string', pattern: '^[^\\u0000]*$' },
     stop_after_init: { type: 'boolean' },
     test_file: { type: 'string', pattern: '^[^\\u0000]*$' },
+    dev: { type: 'string', enum: ['none', 'reload'] },
+    watch_ignore: { type: 'array', items: { type: 'string', pattern: '^[^\\u0000]*$' } },
   },
 };
 const func2 = Object.prototype.hasOwnProperty;
 const pattern0 = new RegExp('^[^\\u0000]*$', 'u');
 const formats0 = formats.host;
 const formats2 = formats.mode;
-const formats4 = formats.postgres;
-const formats6 = formats.trust;
+const formats4 = formats.canary;
+const formats6 = formats.postgres;
+const formats8 = formats.trust;
 
 function validate10(data, { instancePath = '', parentData, parentDataProperty, rootData = data } = {}) {
   let vErrors = null;
@@ -338,47 +345,43 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       }
     }
-    if (data.http_socket !== undefined) {
-      let data7 = data.http_socket;
-      if (typeof data7 === 'string') {
-        if (!pattern0.test(data7)) {
-          const err17 = {
-            instancePath: instancePath + '/http_socket',
-            schemaPath: '#/properties/http_socket/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err17];
-          } else {
-            vErrors.push(err17);
-          }
-          errors++;
-        }
-      } else {
-        const err18 = {
-          instancePath: instancePath + '/http_socket',
-          schemaPath: '#/properties/http_socket/type',
+    if (data.evented_port !== undefined) {
+      let data7 = data.evented_port;
+      if (!(typeof data7 == 'number' && !(data7 % 1) && !isNaN(data7) && isFinite(data7))) {
+        const err17 = {
+          instancePath: instancePath + '/evented_port',
+          schemaPath: '#/properties/evented_port/type',
           keyword: 'type',
-          params: { type: 'string' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err18];
+          vErrors = [err17];
         } else {
-          vErrors.push(err18);
+          vErrors.push(err17);
         }
         errors++;
       }
-    }
-    if (data.http_socket_mode !== undefined) {
-      let data8 = data.http_socket_mode;
-      if (typeof data8 === 'string') {
-        if (!pattern0.test(data8)) {
+      if (typeof data7 == 'number' && isFinite(data7)) {
+        if (data7 > 65535 || isNaN(data7)) {
+          const err18 = {
+            instancePath: instancePath + '/evented_port',
+            schemaPath: '#/properties/evented_port/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 65535 },
+          };
+          if (vErrors === null) {
+            vErrors = [err18];
+          } else {
+            vErrors.push(err18);
+          }
+          errors++;
+        }
+        if (data7 < 0 || isNaN(data7)) {
           const err19 = {
-            instancePath: instancePath + '/http_socket_mode',
-            schemaPath: '#/properties/http_socket_mode/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
+            instancePath: instancePath + '/evented_port',
+            schemaPath: '#/properties/evented_port/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err19];
@@ -387,12 +390,17 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (!formats2(data8)) {
+      }
+    }
+    if (data.http_socket !== undefined) {
+      let data8 = data.http_socket;
+      if (typeof data8 === 'string') {
+        if (!pattern0.test(data8)) {
           const err20 = {
-            instancePath: instancePath + '/http_socket_mode',
-            schemaPath: '#/properties/http_socket_mode/format',
-            keyword: 'format',
-            params: { format: 'mode' },
+            instancePath: instancePath + '/http_socket',
+            schemaPath: '#/properties/http_socket/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
             vErrors = [err20];
@@ -403,8 +411,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err21 = {
-          instancePath: instancePath + '/http_socket_mode',
-          schemaPath: '#/properties/http_socket_mode/type',
+          instancePath: instancePath + '/http_socket',
+          schemaPath: '#/properties/http_socket/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -416,29 +424,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.backlog !== undefined) {
-      let data9 = data.backlog;
-      if (!(typeof data9 == 'number' && !(data9 % 1) && !isNaN(data9) && isFinite(data9))) {
-        const err22 = {
-          instancePath: instancePath + '/backlog',
-          schemaPath: '#/properties/backlog/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err22];
-        } else {
-          vErrors.push(err22);
+    if (data.http_socket_mode !== undefined) {
+      let data9 = data.http_socket_mode;
+      if (typeof data9 === 'string') {
+        if (!pattern0.test(data9)) {
+          const err22 = {
+            instancePath: instancePath + '/http_socket_mode',
+            schemaPath: '#/properties/http_socket_mode/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err22];
+          } else {
+            vErrors.push(err22);
+          }
+          errors++;
         }
-        errors++;
-      }
-      if (typeof data9 == 'number' && isFinite(data9)) {
-        if (data9 > 65535 || isNaN(data9)) {
+        if (!formats2(data9)) {
           const err23 = {
-            instancePath: instancePath + '/backlog',
-            schemaPath: '#/properties/backlog/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 65535 },
+            instancePath: instancePath + '/http_socket_mode',
+            schemaPath: '#/properties/http_socket_mode/format',
+            keyword: 'format',
+            params: { format: 'mode' },
           };
           if (vErrors === null) {
             vErrors = [err23];
@@ -447,45 +455,44 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data9 < 1 || isNaN(data9)) {
-          const err24 = {
-            instancePath: instancePath + '/backlog',
-            schemaPath: '#/properties/backlog/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 1 },
-          };
-          if (vErrors === null) {
-            vErrors = [err24];
-          } else {
-            vErrors.push(err24);
-          }
-          errors++;
+      } else {
+        const err24 = {
+          instancePath: instancePath + '/http_socket_mode',
+          schemaPath: '#/properties/http_socket_mode/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err24];
+        } else {
+          vErrors.push(err24);
         }
+        errors++;
       }
     }
-    if (data.graceful_timeout !== undefined) {
-      let data10 = data.graceful_timeout;
-      if (typeof data10 == 'number' && isFinite(data10)) {
-        if (data10 > 86400 || isNaN(data10)) {
-          const err25 = {
-            instancePath: instancePath + '/graceful_timeout',
-            schemaPath: '#/properties/graceful_timeout/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
-          };
-          if (vErrors === null) {
-            vErrors = [err25];
-          } else {
-            vErrors.push(err25);
-          }
-          errors++;
+    if (data.backlog !== undefined) {
+      let data10 = data.backlog;
+      if (!(typeof data10 == 'number' && !(data10 % 1) && !isNaN(data10) && isFinite(data10))) {
+        const err25 = {
+          instancePath: instancePath + '/backlog',
+          schemaPath: '#/properties/backlog/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err25];
+        } else {
+          vErrors.push(err25);
         }
-        if (data10 < 0 || isNaN(data10)) {
+        errors++;
+      }
+      if (typeof data10 == 'number' && isFinite(data10)) {
+        if (data10 > 65535 || isNaN(data10)) {
           const err26 = {
-            instancePath: instancePath + '/graceful_timeout',
-            schemaPath: '#/properties/graceful_timeout/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/backlog',
+            schemaPath: '#/properties/backlog/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 65535 },
           };
           if (vErrors === null) {
             vErrors = [err26];
@@ -494,28 +501,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
-        const err27 = {
-          instancePath: instancePath + '/graceful_timeout',
-          schemaPath: '#/properties/graceful_timeout/type',
-          keyword: 'type',
-          params: { type: 'number' },
-        };
-        if (vErrors === null) {
-          vErrors = [err27];
-        } else {
-          vErrors.push(err27);
+        if (data10 < 1 || isNaN(data10)) {
+          const err27 = {
+            instancePath: instancePath + '/backlog',
+            schemaPath: '#/properties/backlog/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 1 },
+          };
+          if (vErrors === null) {
+            vErrors = [err27];
+          } else {
+            vErrors.push(err27);
+          }
+          errors++;
         }
-        errors++;
       }
     }
-    if (data.boot_timeout !== undefined) {
-      let data11 = data.boot_timeout;
+    if (data.graceful_timeout !== undefined) {
+      let data11 = data.graceful_timeout;
       if (typeof data11 == 'number' && isFinite(data11)) {
         if (data11 > 86400 || isNaN(data11)) {
           const err28 = {
-            instancePath: instancePath + '/boot_timeout',
-            schemaPath: '#/properties/boot_timeout/maximum',
+            instancePath: instancePath + '/graceful_timeout',
+            schemaPath: '#/properties/graceful_timeout/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -526,12 +534,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data11 < 0.01 || isNaN(data11)) {
+        if (data11 < 0 || isNaN(data11)) {
           const err29 = {
-            instancePath: instancePath + '/boot_timeout',
-            schemaPath: '#/properties/boot_timeout/minimum',
+            instancePath: instancePath + '/graceful_timeout',
+            schemaPath: '#/properties/graceful_timeout/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0.01 },
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err29];
@@ -542,8 +550,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err30 = {
-          instancePath: instancePath + '/boot_timeout',
-          schemaPath: '#/properties/boot_timeout/type',
+          instancePath: instancePath + '/graceful_timeout',
+          schemaPath: '#/properties/graceful_timeout/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -555,13 +563,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.keep_alive_timeout !== undefined) {
-      let data12 = data.keep_alive_timeout;
+    if (data.drain_delay !== undefined) {
+      let data12 = data.drain_delay;
       if (typeof data12 == 'number' && isFinite(data12)) {
         if (data12 > 86400 || isNaN(data12)) {
           const err31 = {
-            instancePath: instancePath + '/keep_alive_timeout',
-            schemaPath: '#/properties/keep_alive_timeout/maximum',
+            instancePath: instancePath + '/drain_delay',
+            schemaPath: '#/properties/drain_delay/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -572,12 +580,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data12 < 0.01 || isNaN(data12)) {
+        if (data12 < 0 || isNaN(data12)) {
           const err32 = {
-            instancePath: instancePath + '/keep_alive_timeout',
-            schemaPath: '#/properties/keep_alive_timeout/minimum',
+            instancePath: instancePath + '/drain_delay',
+            schemaPath: '#/properties/drain_delay/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0.01 },
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err32];
@@ -588,8 +596,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err33 = {
-          instancePath: instancePath + '/keep_alive_timeout',
-          schemaPath: '#/properties/keep_alive_timeout/type',
+          instancePath: instancePath + '/drain_delay',
+          schemaPath: '#/properties/drain_delay/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -601,13 +609,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.headers_timeout !== undefined) {
-      let data13 = data.headers_timeout;
+    if (data.ws_drain_spread !== undefined) {
+      let data13 = data.ws_drain_spread;
       if (typeof data13 == 'number' && isFinite(data13)) {
         if (data13 > 86400 || isNaN(data13)) {
           const err34 = {
-            instancePath: instancePath + '/headers_timeout',
-            schemaPath: '#/properties/headers_timeout/maximum',
+            instancePath: instancePath + '/ws_drain_spread',
+            schemaPath: '#/properties/ws_drain_spread/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -620,8 +628,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         if (data13 < 0 || isNaN(data13)) {
           const err35 = {
-            instancePath: instancePath + '/headers_timeout',
-            schemaPath: '#/properties/headers_timeout/minimum',
+            instancePath: instancePath + '/ws_drain_spread',
+            schemaPath: '#/properties/ws_drain_spread/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -634,8 +642,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err36 = {
-          instancePath: instancePath + '/headers_timeout',
-          schemaPath: '#/properties/headers_timeout/type',
+          instancePath: instancePath + '/ws_drain_spread',
+          schemaPath: '#/properties/ws_drain_spread/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -647,13 +655,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.request_timeout !== undefined) {
-      let data14 = data.request_timeout;
+    if (data.boot_timeout !== undefined) {
+      let data14 = data.boot_timeout;
       if (typeof data14 == 'number' && isFinite(data14)) {
         if (data14 > 86400 || isNaN(data14)) {
           const err37 = {
-            instancePath: instancePath + '/request_timeout',
-            schemaPath: '#/properties/request_timeout/maximum',
+            instancePath: instancePath + '/boot_timeout',
+            schemaPath: '#/properties/boot_timeout/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -664,12 +672,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data14 < 0 || isNaN(data14)) {
+        if (data14 < 0.01 || isNaN(data14)) {
           const err38 = {
-            instancePath: instancePath + '/request_timeout',
-            schemaPath: '#/properties/request_timeout/minimum',
+            instancePath: instancePath + '/boot_timeout',
+            schemaPath: '#/properties/boot_timeout/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            params: { comparison: '>=', limit: 0.01 },
           };
           if (vErrors === null) {
             vErrors = [err38];
@@ -680,8 +688,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err39 = {
-          instancePath: instancePath + '/request_timeout',
-          schemaPath: '#/properties/request_timeout/type',
+          instancePath: instancePath + '/boot_timeout',
+          schemaPath: '#/properties/boot_timeout/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -693,29 +701,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.body_limit !== undefined) {
-      let data15 = data.body_limit;
-      if (!(typeof data15 == 'number' && !(data15 % 1) && !isNaN(data15) && isFinite(data15))) {
-        const err40 = {
-          instancePath: instancePath + '/body_limit',
-          schemaPath: '#/properties/body_limit/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err40];
-        } else {
-          vErrors.push(err40);
-        }
-        errors++;
-      }
+    if (data.keep_alive_timeout !== undefined) {
+      let data15 = data.keep_alive_timeout;
       if (typeof data15 == 'number' && isFinite(data15)) {
-        if (data15 < 0 || isNaN(data15)) {
+        if (data15 > 86400 || isNaN(data15)) {
+          const err40 = {
+            instancePath: instancePath + '/keep_alive_timeout',
+            schemaPath: '#/properties/keep_alive_timeout/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err40];
+          } else {
+            vErrors.push(err40);
+          }
+          errors++;
+        }
+        if (data15 < 0.01 || isNaN(data15)) {
           const err41 = {
-            instancePath: instancePath + '/body_limit',
-            schemaPath: '#/properties/body_limit/minimum',
+            instancePath: instancePath + '/keep_alive_timeout',
+            schemaPath: '#/properties/keep_alive_timeout/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            params: { comparison: '>=', limit: 0.01 },
           };
           if (vErrors === null) {
             vErrors = [err41];
@@ -724,16 +732,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.limit_request !== undefined) {
-      let data16 = data.limit_request;
-      if (!(typeof data16 == 'number' && !(data16 % 1) && !isNaN(data16) && isFinite(data16))) {
+      } else {
         const err42 = {
-          instancePath: instancePath + '/limit_request',
-          schemaPath: '#/properties/limit_request/type',
+          instancePath: instancePath + '/keep_alive_timeout',
+          schemaPath: '#/properties/keep_alive_timeout/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err42];
@@ -742,13 +746,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+    }
+    if (data.headers_timeout !== undefined) {
+      let data16 = data.headers_timeout;
       if (typeof data16 == 'number' && isFinite(data16)) {
-        if (data16 < 0 || isNaN(data16)) {
+        if (data16 > 86400 || isNaN(data16)) {
           const err43 = {
-            instancePath: instancePath + '/limit_request',
-            schemaPath: '#/properties/limit_request/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/headers_timeout',
+            schemaPath: '#/properties/headers_timeout/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
           };
           if (vErrors === null) {
             vErrors = [err43];
@@ -757,45 +764,44 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.limit_request_jitter !== undefined) {
-      let data17 = data.limit_request_jitter;
-      if (!(typeof data17 == 'number' && !(data17 % 1) && !isNaN(data17) && isFinite(data17))) {
-        const err44 = {
-          instancePath: instancePath + '/limit_request_jitter',
-          schemaPath: '#/properties/limit_request_jitter/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err44];
-        } else {
-          vErrors.push(err44);
-        }
-        errors++;
-      }
-      if (typeof data17 == 'number' && isFinite(data17)) {
-        if (data17 > 1000 || isNaN(data17)) {
-          const err45 = {
-            instancePath: instancePath + '/limit_request_jitter',
-            schemaPath: '#/properties/limit_request_jitter/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 1000 },
+        if (data16 < 0 || isNaN(data16)) {
+          const err44 = {
+            instancePath: instancePath + '/headers_timeout',
+            schemaPath: '#/properties/headers_timeout/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err45];
+            vErrors = [err44];
           } else {
-            vErrors.push(err45);
+            vErrors.push(err44);
           }
           errors++;
         }
-        if (data17 < 0 || isNaN(data17)) {
+      } else {
+        const err45 = {
+          instancePath: instancePath + '/headers_timeout',
+          schemaPath: '#/properties/headers_timeout/type',
+          keyword: 'type',
+          params: { type: 'number' },
+        };
+        if (vErrors === null) {
+          vErrors = [err45];
+        } else {
+          vErrors.push(err45);
+        }
+        errors++;
+      }
+    }
+    if (data.request_timeout !== undefined) {
+      let data17 = data.request_timeout;
+      if (typeof data17 == 'number' && isFinite(data17)) {
+        if (data17 > 86400 || isNaN(data17)) {
           const err46 = {
-            instancePath: instancePath + '/limit_request_jitter',
-            schemaPath: '#/properties/limit_request_jitter/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/request_timeout',
+            schemaPath: '#/properties/request_timeout/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
           };
           if (vErrors === null) {
             vErrors = [err46];
@@ -804,47 +810,41 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.limit_memory_soft !== undefined) {
-      let data18 = data.limit_memory_soft;
-      if (!(typeof data18 == 'number' && !(data18 % 1) && !isNaN(data18) && isFinite(data18))) {
-        const err47 = {
-          instancePath: instancePath + '/limit_memory_soft',
-          schemaPath: '#/properties/limit_memory_soft/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err47];
-        } else {
-          vErrors.push(err47);
-        }
-        errors++;
-      }
-      if (typeof data18 == 'number' && isFinite(data18)) {
-        if (data18 < 0 || isNaN(data18)) {
-          const err48 = {
-            instancePath: instancePath + '/limit_memory_soft',
-            schemaPath: '#/properties/limit_memory_soft/minimum',
+        if (data17 < 0 || isNaN(data17)) {
+          const err47 = {
+            instancePath: instancePath + '/request_timeout',
+            schemaPath: '#/properties/request_timeout/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err48];
+            vErrors = [err47];
           } else {
-            vErrors.push(err48);
+            vErrors.push(err47);
           }
           errors++;
         }
+      } else {
+        const err48 = {
+          instancePath: instancePath + '/request_timeout',
+          schemaPath: '#/properties/request_timeout/type',
+          keyword: 'type',
+          params: { type: 'number' },
+        };
+        if (vErrors === null) {
+          vErrors = [err48];
+        } else {
+          vErrors.push(err48);
+        }
+        errors++;
       }
     }
-    if (data.limit_memory_hard !== undefined) {
-      let data19 = data.limit_memory_hard;
-      if (!(typeof data19 == 'number' && !(data19 % 1) && !isNaN(data19) && isFinite(data19))) {
+    if (data.body_limit !== undefined) {
+      let data18 = data.body_limit;
+      if (!(typeof data18 == 'number' && !(data18 % 1) && !isNaN(data18) && isFinite(data18))) {
         const err49 = {
-          instancePath: instancePath + '/limit_memory_hard',
-          schemaPath: '#/properties/limit_memory_hard/type',
+          instancePath: instancePath + '/body_limit',
+          schemaPath: '#/properties/body_limit/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
@@ -855,11 +855,11 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (typeof data19 == 'number' && isFinite(data19)) {
-        if (data19 < 0 || isNaN(data19)) {
+      if (typeof data18 == 'number' && isFinite(data18)) {
+        if (data18 < 0 || isNaN(data18)) {
           const err50 = {
-            instancePath: instancePath + '/limit_memory_hard',
-            schemaPath: '#/properties/limit_memory_hard/minimum',
+            instancePath: instancePath + '/body_limit',
+            schemaPath: '#/properties/body_limit/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -872,12 +872,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       }
     }
-    if (data.limit_memory_soft_evented !== undefined) {
-      let data20 = data.limit_memory_soft_evented;
-      if (!(typeof data20 == 'number' && !(data20 % 1) && !isNaN(data20) && isFinite(data20))) {
+    if (data.limit_request !== undefined) {
+      let data19 = data.limit_request;
+      if (!(typeof data19 == 'number' && !(data19 % 1) && !isNaN(data19) && isFinite(data19))) {
         const err51 = {
-          instancePath: instancePath + '/limit_memory_soft_evented',
-          schemaPath: '#/properties/limit_memory_soft_evented/type',
+          instancePath: instancePath + '/limit_request',
+          schemaPath: '#/properties/limit_request/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
@@ -888,11 +888,11 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (typeof data20 == 'number' && isFinite(data20)) {
-        if (data20 < 0 || isNaN(data20)) {
+      if (typeof data19 == 'number' && isFinite(data19)) {
+        if (data19 < 0 || isNaN(data19)) {
           const err52 = {
-            instancePath: instancePath + '/limit_memory_soft_evented',
-            schemaPath: '#/properties/limit_memory_soft_evented/minimum',
+            instancePath: instancePath + '/limit_request',
+            schemaPath: '#/properties/limit_request/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -905,12 +905,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       }
     }
-    if (data.limit_memory_hard_evented !== undefined) {
-      let data21 = data.limit_memory_hard_evented;
-      if (!(typeof data21 == 'number' && !(data21 % 1) && !isNaN(data21) && isFinite(data21))) {
+    if (data.limit_request_jitter !== undefined) {
+      let data20 = data.limit_request_jitter;
+      if (!(typeof data20 == 'number' && !(data20 % 1) && !isNaN(data20) && isFinite(data20))) {
         const err53 = {
-          instancePath: instancePath + '/limit_memory_hard_evented',
-          schemaPath: '#/properties/limit_memory_hard_evented/type',
+          instancePath: instancePath + '/limit_request_jitter',
+          schemaPath: '#/properties/limit_request_jitter/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
@@ -921,13 +921,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (typeof data21 == 'number' && isFinite(data21)) {
-        if (data21 < 0 || isNaN(data21)) {
+      if (typeof data20 == 'number' && isFinite(data20)) {
+        if (data20 > 1000 || isNaN(data20)) {
           const err54 = {
-            instancePath: instancePath + '/limit_memory_hard_evented',
-            schemaPath: '#/properties/limit_memory_hard_evented/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/limit_request_jitter',
+            schemaPath: '#/properties/limit_request_jitter/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 1000 },
           };
           if (vErrors === null) {
             vErrors = [err54];
@@ -936,15 +936,10 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.limit_time_worker !== undefined) {
-      let data22 = data.limit_time_worker;
-      if (typeof data22 == 'number' && isFinite(data22)) {
-        if (data22 < 0 || isNaN(data22)) {
+        if (data20 < 0 || isNaN(data20)) {
           const err55 = {
-            instancePath: instancePath + '/limit_time_worker',
-            schemaPath: '#/properties/limit_time_worker/minimum',
+            instancePath: instancePath + '/limit_request_jitter',
+            schemaPath: '#/properties/limit_request_jitter/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -955,12 +950,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
+      }
+    }
+    if (data.limit_memory_soft !== undefined) {
+      let data21 = data.limit_memory_soft;
+      if (!(typeof data21 == 'number' && !(data21 % 1) && !isNaN(data21) && isFinite(data21))) {
         const err56 = {
-          instancePath: instancePath + '/limit_time_worker',
-          schemaPath: '#/properties/limit_time_worker/type',
+          instancePath: instancePath + '/limit_memory_soft',
+          schemaPath: '#/properties/limit_memory_soft/type',
           keyword: 'type',
-          params: { type: 'number' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err56];
@@ -969,16 +968,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.limit_time_cpu !== undefined) {
-      let data23 = data.limit_time_cpu;
-      if (typeof data23 == 'number' && isFinite(data23)) {
-        if (data23 > 86400 || isNaN(data23)) {
+      if (typeof data21 == 'number' && isFinite(data21)) {
+        if (data21 < 0 || isNaN(data21)) {
           const err57 = {
-            instancePath: instancePath + '/limit_time_cpu',
-            schemaPath: '#/properties/limit_time_cpu/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
+            instancePath: instancePath + '/limit_memory_soft',
+            schemaPath: '#/properties/limit_memory_soft/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err57];
@@ -987,56 +983,62 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data23 < 0 || isNaN(data23)) {
-          const err58 = {
-            instancePath: instancePath + '/limit_time_cpu',
-            schemaPath: '#/properties/limit_time_cpu/minimum',
+      }
+    }
+    if (data.limit_memory_hard !== undefined) {
+      let data22 = data.limit_memory_hard;
+      if (!(typeof data22 == 'number' && !(data22 % 1) && !isNaN(data22) && isFinite(data22))) {
+        const err58 = {
+          instancePath: instancePath + '/limit_memory_hard',
+          schemaPath: '#/properties/limit_memory_hard/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err58];
+        } else {
+          vErrors.push(err58);
+        }
+        errors++;
+      }
+      if (typeof data22 == 'number' && isFinite(data22)) {
+        if (data22 < 0 || isNaN(data22)) {
+          const err59 = {
+            instancePath: instancePath + '/limit_memory_hard',
+            schemaPath: '#/properties/limit_memory_hard/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err58];
+            vErrors = [err59];
           } else {
-            vErrors.push(err58);
+            vErrors.push(err59);
           }
           errors++;
         }
-      } else {
-        const err59 = {
-          instancePath: instancePath + '/limit_time_cpu',
-          schemaPath: '#/properties/limit_time_cpu/type',
+      }
+    }
+    if (data.limit_memory_soft_evented !== undefined) {
+      let data23 = data.limit_memory_soft_evented;
+      if (!(typeof data23 == 'number' && !(data23 % 1) && !isNaN(data23) && isFinite(data23))) {
+        const err60 = {
+          instancePath: instancePath + '/limit_memory_soft_evented',
+          schemaPath: '#/properties/limit_memory_soft_evented/type',
           keyword: 'type',
-          params: { type: 'number' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err59];
+          vErrors = [err60];
         } else {
-          vErrors.push(err59);
+          vErrors.push(err60);
         }
         errors++;
       }
-    }
-    if (data.limit_time_real !== undefined) {
-      let data24 = data.limit_time_real;
-      if (typeof data24 == 'number' && isFinite(data24)) {
-        if (data24 > 86400 || isNaN(data24)) {
-          const err60 = {
-            instancePath: instancePath + '/limit_time_real',
-            schemaPath: '#/properties/limit_time_real/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
-          };
-          if (vErrors === null) {
-            vErrors = [err60];
-          } else {
-            vErrors.push(err60);
-          }
-          errors++;
-        }
-        if (data24 < 0 || isNaN(data24)) {
+      if (typeof data23 == 'number' && isFinite(data23)) {
+        if (data23 < 0 || isNaN(data23)) {
           const err61 = {
-            instancePath: instancePath + '/limit_time_real',
-            schemaPath: '#/properties/limit_time_real/minimum',
+            instancePath: instancePath + '/limit_memory_soft_evented',
+            schemaPath: '#/properties/limit_memory_soft_evented/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1047,12 +1049,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
+      }
+    }
+    if (data.limit_memory_hard_evented !== undefined) {
+      let data24 = data.limit_memory_hard_evented;
+      if (!(typeof data24 == 'number' && !(data24 % 1) && !isNaN(data24) && isFinite(data24))) {
         const err62 = {
-          instancePath: instancePath + '/limit_time_real',
-          schemaPath: '#/properties/limit_time_real/type',
+          instancePath: instancePath + '/limit_memory_hard_evented',
+          schemaPath: '#/properties/limit_memory_hard_evented/type',
           keyword: 'type',
-          params: { type: 'number' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err62];
@@ -1061,16 +1067,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.limit_time_real_cron !== undefined) {
-      let data25 = data.limit_time_real_cron;
-      if (typeof data25 == 'number' && isFinite(data25)) {
-        if (data25 > 86400 || isNaN(data25)) {
+      if (typeof data24 == 'number' && isFinite(data24)) {
+        if (data24 < 0 || isNaN(data24)) {
           const err63 = {
-            instancePath: instancePath + '/limit_time_real_cron',
-            schemaPath: '#/properties/limit_time_real_cron/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
+            instancePath: instancePath + '/limit_memory_hard_evented',
+            schemaPath: '#/properties/limit_memory_hard_evented/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err63];
@@ -1079,12 +1082,17 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data25 < -1 || isNaN(data25)) {
+      }
+    }
+    if (data.limit_time_worker !== undefined) {
+      let data25 = data.limit_time_worker;
+      if (typeof data25 == 'number' && isFinite(data25)) {
+        if (data25 < 0 || isNaN(data25)) {
           const err64 = {
-            instancePath: instancePath + '/limit_time_real_cron',
-            schemaPath: '#/properties/limit_time_real_cron/minimum',
+            instancePath: instancePath + '/limit_time_worker',
+            schemaPath: '#/properties/limit_time_worker/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: -1 },
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err64];
@@ -1095,8 +1103,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err65 = {
-          instancePath: instancePath + '/limit_time_real_cron',
-          schemaPath: '#/properties/limit_time_real_cron/type',
+          instancePath: instancePath + '/limit_time_worker',
+          schemaPath: '#/properties/limit_time_worker/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -1108,27 +1116,27 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.max_inflight !== undefined) {
-      let data26 = data.max_inflight;
-      if (!(typeof data26 == 'number' && !(data26 % 1) && !isNaN(data26) && isFinite(data26))) {
-        const err66 = {
-          instancePath: instancePath + '/max_inflight',
-          schemaPath: '#/properties/max_inflight/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err66];
-        } else {
-          vErrors.push(err66);
-        }
-        errors++;
-      }
+    if (data.limit_time_cpu !== undefined) {
+      let data26 = data.limit_time_cpu;
       if (typeof data26 == 'number' && isFinite(data26)) {
+        if (data26 > 86400 || isNaN(data26)) {
+          const err66 = {
+            instancePath: instancePath + '/limit_time_cpu',
+            schemaPath: '#/properties/limit_time_cpu/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err66];
+          } else {
+            vErrors.push(err66);
+          }
+          errors++;
+        }
         if (data26 < 0 || isNaN(data26)) {
           const err67 = {
-            instancePath: instancePath + '/max_inflight',
-            schemaPath: '#/properties/max_inflight/minimum',
+            instancePath: instancePath + '/limit_time_cpu',
+            schemaPath: '#/properties/limit_time_cpu/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1139,16 +1147,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.max_queue !== undefined) {
-      let data27 = data.max_queue;
-      if (!(typeof data27 == 'number' && !(data27 % 1) && !isNaN(data27) && isFinite(data27))) {
+      } else {
         const err68 = {
-          instancePath: instancePath + '/max_queue',
-          schemaPath: '#/properties/max_queue/type',
+          instancePath: instancePath + '/limit_time_cpu',
+          schemaPath: '#/properties/limit_time_cpu/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err68];
@@ -1157,13 +1161,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+    }
+    if (data.limit_time_real !== undefined) {
+      let data27 = data.limit_time_real;
       if (typeof data27 == 'number' && isFinite(data27)) {
-        if (data27 < 0 || isNaN(data27)) {
+        if (data27 > 86400 || isNaN(data27)) {
           const err69 = {
-            instancePath: instancePath + '/max_queue',
-            schemaPath: '#/properties/max_queue/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/limit_time_real',
+            schemaPath: '#/properties/limit_time_real/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
           };
           if (vErrors === null) {
             vErrors = [err69];
@@ -1172,17 +1179,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.max_queue_age !== undefined) {
-      let data28 = data.max_queue_age;
-      if (typeof data28 == 'number' && isFinite(data28)) {
-        if (data28 > 86400 || isNaN(data28)) {
+        if (data27 < 0 || isNaN(data27)) {
           const err70 = {
-            instancePath: instancePath + '/max_queue_age',
-            schemaPath: '#/properties/max_queue_age/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
+            instancePath: instancePath + '/limit_time_real',
+            schemaPath: '#/properties/limit_time_real/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err70];
@@ -1191,57 +1193,58 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data28 < 0 || isNaN(data28)) {
-          const err71 = {
-            instancePath: instancePath + '/max_queue_age',
-            schemaPath: '#/properties/max_queue_age/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err71];
-          } else {
-            vErrors.push(err71);
-          }
-          errors++;
-        }
       } else {
-        const err72 = {
-          instancePath: instancePath + '/max_queue_age',
-          schemaPath: '#/properties/max_queue_age/type',
+        const err71 = {
+          instancePath: instancePath + '/limit_time_real',
+          schemaPath: '#/properties/limit_time_real/type',
           keyword: 'type',
           params: { type: 'number' },
         };
         if (vErrors === null) {
-          vErrors = [err72];
+          vErrors = [err71];
         } else {
-          vErrors.push(err72);
+          vErrors.push(err71);
         }
         errors++;
       }
     }
-    if (data.reload_strategy !== undefined) {
-      let data29 = data.reload_strategy;
-      if (typeof data29 !== 'string') {
-        const err73 = {
-          instancePath: instancePath + '/reload_strategy',
-          schemaPath: '#/properties/reload_strategy/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err73];
-        } else {
-          vErrors.push(err73);
+    if (data.limit_time_real_cron !== undefined) {
+      let data28 = data.limit_time_real_cron;
+      if (typeof data28 == 'number' && isFinite(data28)) {
+        if (data28 > 86400 || isNaN(data28)) {
+          const err72 = {
+            instancePath: instancePath + '/limit_time_real_cron',
+            schemaPath: '#/properties/limit_time_real_cron/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err72];
+          } else {
+            vErrors.push(err72);
+          }
+          errors++;
         }
-        errors++;
-      }
-      if (!(data29 === 'surge' || data29 === 'rolling')) {
+        if (data28 < -1 || isNaN(data28)) {
+          const err73 = {
+            instancePath: instancePath + '/limit_time_real_cron',
+            schemaPath: '#/properties/limit_time_real_cron/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: -1 },
+          };
+          if (vErrors === null) {
+            vErrors = [err73];
+          } else {
+            vErrors.push(err73);
+          }
+          errors++;
+        }
+      } else {
         const err74 = {
-          instancePath: instancePath + '/reload_strategy',
-          schemaPath: '#/properties/reload_strategy/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.reload_strategy.enum },
+          instancePath: instancePath + '/limit_time_real_cron',
+          schemaPath: '#/properties/limit_time_real_cron/type',
+          keyword: 'type',
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err74];
@@ -1251,12 +1254,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.poison_threshold !== undefined) {
-      let data30 = data.poison_threshold;
-      if (!(typeof data30 == 'number' && !(data30 % 1) && !isNaN(data30) && isFinite(data30))) {
+    if (data.max_inflight !== undefined) {
+      let data29 = data.max_inflight;
+      if (!(typeof data29 == 'number' && !(data29 % 1) && !isNaN(data29) && isFinite(data29))) {
         const err75 = {
-          instancePath: instancePath + '/poison_threshold',
-          schemaPath: '#/properties/poison_threshold/type',
+          instancePath: instancePath + '/max_inflight',
+          schemaPath: '#/properties/max_inflight/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
@@ -1267,11 +1270,11 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (typeof data30 == 'number' && isFinite(data30)) {
-        if (data30 < 0 || isNaN(data30)) {
+      if (typeof data29 == 'number' && isFinite(data29)) {
+        if (data29 < 0 || isNaN(data29)) {
           const err76 = {
-            instancePath: instancePath + '/poison_threshold',
-            schemaPath: '#/properties/poison_threshold/minimum',
+            instancePath: instancePath + '/max_inflight',
+            schemaPath: '#/properties/max_inflight/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1284,12 +1287,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       }
     }
-    if (data.crash_loop_limit !== undefined) {
-      let data31 = data.crash_loop_limit;
-      if (!(typeof data31 == 'number' && !(data31 % 1) && !isNaN(data31) && isFinite(data31))) {
+    if (data.max_queue !== undefined) {
+      let data30 = data.max_queue;
+      if (!(typeof data30 == 'number' && !(data30 % 1) && !isNaN(data30) && isFinite(data30))) {
         const err77 = {
-          instancePath: instancePath + '/crash_loop_limit',
-          schemaPath: '#/properties/crash_loop_limit/type',
+          instancePath: instancePath + '/max_queue',
+          schemaPath: '#/properties/max_queue/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
@@ -1300,11 +1303,11 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (typeof data31 == 'number' && isFinite(data31)) {
-        if (data31 < 0 || isNaN(data31)) {
+      if (typeof data30 == 'number' && isFinite(data30)) {
+        if (data30 < 0 || isNaN(data30)) {
           const err78 = {
-            instancePath: instancePath + '/crash_loop_limit',
-            schemaPath: '#/properties/crash_loop_limit/minimum',
+            instancePath: instancePath + '/max_queue',
+            schemaPath: '#/properties/max_queue/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1317,110 +1320,106 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       }
     }
-    if (data.exit_on_crash_loop !== undefined) {
-      if (typeof data.exit_on_crash_loop !== 'boolean') {
-        const err79 = {
-          instancePath: instancePath + '/exit_on_crash_loop',
-          schemaPath: '#/properties/exit_on_crash_loop/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
-        };
-        if (vErrors === null) {
-          vErrors = [err79];
-        } else {
-          vErrors.push(err79);
-        }
-        errors++;
-      }
-    }
-    if (data.max_cron_threads !== undefined) {
-      let data33 = data.max_cron_threads;
-      if (!(typeof data33 == 'number' && !(data33 % 1) && !isNaN(data33) && isFinite(data33))) {
-        const err80 = {
-          instancePath: instancePath + '/max_cron_threads',
-          schemaPath: '#/properties/max_cron_threads/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err80];
-        } else {
-          vErrors.push(err80);
-        }
-        errors++;
-      }
-      if (typeof data33 == 'number' && isFinite(data33)) {
-        if (data33 > 1024 || isNaN(data33)) {
-          const err81 = {
-            instancePath: instancePath + '/max_cron_threads',
-            schemaPath: '#/properties/max_cron_threads/maximum',
+    if (data.max_queue_age !== undefined) {
+      let data31 = data.max_queue_age;
+      if (typeof data31 == 'number' && isFinite(data31)) {
+        if (data31 > 86400 || isNaN(data31)) {
+          const err79 = {
+            instancePath: instancePath + '/max_queue_age',
+            schemaPath: '#/properties/max_queue_age/maximum',
             keyword: 'maximum',
-            params: { comparison: '<=', limit: 1024 },
+            params: { comparison: '<=', limit: 86400 },
           };
           if (vErrors === null) {
-            vErrors = [err81];
+            vErrors = [err79];
           } else {
-            vErrors.push(err81);
+            vErrors.push(err79);
           }
           errors++;
         }
-        if (data33 < 0 || isNaN(data33)) {
-          const err82 = {
-            instancePath: instancePath + '/max_cron_threads',
-            schemaPath: '#/properties/max_cron_threads/minimum',
+        if (data31 < 0 || isNaN(data31)) {
+          const err80 = {
+            instancePath: instancePath + '/max_queue_age',
+            schemaPath: '#/properties/max_queue_age/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err82];
+            vErrors = [err80];
           } else {
-            vErrors.push(err82);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.limit_time_worker_cron !== undefined) {
-      let data34 = data.limit_time_worker_cron;
-      if (typeof data34 == 'number' && isFinite(data34)) {
-        if (data34 < 0 || isNaN(data34)) {
-          const err83 = {
-            instancePath: instancePath + '/limit_time_worker_cron',
-            schemaPath: '#/properties/limit_time_worker_cron/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err83];
-          } else {
-            vErrors.push(err83);
+            vErrors.push(err80);
           }
           errors++;
         }
       } else {
-        const err84 = {
-          instancePath: instancePath + '/limit_time_worker_cron',
-          schemaPath: '#/properties/limit_time_worker_cron/type',
+        const err81 = {
+          instancePath: instancePath + '/max_queue_age',
+          schemaPath: '#/properties/max_queue_age/type',
           keyword: 'type',
           params: { type: 'number' },
         };
         if (vErrors === null) {
-          vErrors = [err84];
+          vErrors = [err81];
         } else {
-          vErrors.push(err84);
+          vErrors.push(err81);
         }
         errors++;
       }
     }
-    if (data.data_dir !== undefined) {
-      let data35 = data.data_dir;
-      if (typeof data35 === 'string') {
-        if (!pattern0.test(data35)) {
-          const err85 = {
-            instancePath: instancePath + '/data_dir',
-            schemaPath: '#/properties/data_dir/pattern',
+    if (data.reload_strategy !== undefined) {
+      let data32 = data.reload_strategy;
+      if (typeof data32 !== 'string') {
+        const err82 = {
+          instancePath: instancePath + '/reload_strategy',
+          schemaPath: '#/properties/reload_strategy/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err82];
+        } else {
+          vErrors.push(err82);
+        }
+        errors++;
+      }
+      if (!(data32 === 'surge' || data32 === 'rolling')) {
+        const err83 = {
+          instancePath: instancePath + '/reload_strategy',
+          schemaPath: '#/properties/reload_strategy/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.reload_strategy.enum },
+        };
+        if (vErrors === null) {
+          vErrors = [err83];
+        } else {
+          vErrors.push(err83);
+        }
+        errors++;
+      }
+    }
+    if (data.canary !== undefined) {
+      let data33 = data.canary;
+      if (typeof data33 === 'string') {
+        if (!pattern0.test(data33)) {
+          const err84 = {
+            instancePath: instancePath + '/canary',
+            schemaPath: '#/properties/canary/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err84];
+          } else {
+            vErrors.push(err84);
+          }
+          errors++;
+        }
+        if (!formats4(data33)) {
+          const err85 = {
+            instancePath: instancePath + '/canary',
+            schemaPath: '#/properties/canary/format',
+            keyword: 'format',
+            params: { format: 'canary' },
           };
           if (vErrors === null) {
             vErrors = [err85];
@@ -1431,8 +1430,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err86 = {
-          instancePath: instancePath + '/data_dir',
-          schemaPath: '#/properties/data_dir/type',
+          instancePath: instancePath + '/canary',
+          schemaPath: '#/properties/canary/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1444,29 +1443,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.db_url !== undefined) {
-      let data36 = data.db_url;
-      if (typeof data36 === 'string') {
-        if (!pattern0.test(data36)) {
-          const err87 = {
-            instancePath: instancePath + '/db_url',
-            schemaPath: '#/properties/db_url/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err87];
-          } else {
-            vErrors.push(err87);
-          }
-          errors++;
+    if (data.poison_threshold !== undefined) {
+      let data34 = data.poison_threshold;
+      if (!(typeof data34 == 'number' && !(data34 % 1) && !isNaN(data34) && isFinite(data34))) {
+        const err87 = {
+          instancePath: instancePath + '/poison_threshold',
+          schemaPath: '#/properties/poison_threshold/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err87];
+        } else {
+          vErrors.push(err87);
         }
-        if (!formats4(data36)) {
+        errors++;
+      }
+      if (typeof data34 == 'number' && isFinite(data34)) {
+        if (data34 < 0 || isNaN(data34)) {
           const err88 = {
-            instancePath: instancePath + '/db_url',
-            schemaPath: '#/properties/db_url/format',
-            keyword: 'format',
-            params: { format: 'postgres' },
+            instancePath: instancePath + '/poison_threshold',
+            schemaPath: '#/properties/poison_threshold/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err88];
@@ -1475,12 +1474,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
+      }
+    }
+    if (data.crash_loop_limit !== undefined) {
+      let data35 = data.crash_loop_limit;
+      if (!(typeof data35 == 'number' && !(data35 % 1) && !isNaN(data35) && isFinite(data35))) {
         const err89 = {
-          instancePath: instancePath + '/db_url',
-          schemaPath: '#/properties/db_url/type',
+          instancePath: instancePath + '/crash_loop_limit',
+          schemaPath: '#/properties/crash_loop_limit/type',
           keyword: 'type',
-          params: { type: 'string' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err89];
@@ -1489,75 +1492,74 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+      if (typeof data35 == 'number' && isFinite(data35)) {
+        if (data35 < 0 || isNaN(data35)) {
+          const err90 = {
+            instancePath: instancePath + '/crash_loop_limit',
+            schemaPath: '#/properties/crash_loop_limit/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err90];
+          } else {
+            vErrors.push(err90);
+          }
+          errors++;
+        }
+      }
     }
-    if (data.cron_history !== undefined) {
-      let data37 = data.cron_history;
+    if (data.exit_on_crash_loop !== undefined) {
+      if (typeof data.exit_on_crash_loop !== 'boolean') {
+        const err91 = {
+          instancePath: instancePath + '/exit_on_crash_loop',
+          schemaPath: '#/properties/exit_on_crash_loop/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err91];
+        } else {
+          vErrors.push(err91);
+        }
+        errors++;
+      }
+    }
+    if (data.max_cron_threads !== undefined) {
+      let data37 = data.max_cron_threads;
       if (!(typeof data37 == 'number' && !(data37 % 1) && !isNaN(data37) && isFinite(data37))) {
-        const err90 = {
-          instancePath: instancePath + '/cron_history',
-          schemaPath: '#/properties/cron_history/type',
+        const err92 = {
+          instancePath: instancePath + '/max_cron_threads',
+          schemaPath: '#/properties/max_cron_threads/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err90];
+          vErrors = [err92];
         } else {
-          vErrors.push(err90);
+          vErrors.push(err92);
         }
         errors++;
       }
       if (typeof data37 == 'number' && isFinite(data37)) {
-        if (data37 > 100000 || isNaN(data37)) {
-          const err91 = {
-            instancePath: instancePath + '/cron_history',
-            schemaPath: '#/properties/cron_history/maximum',
+        if (data37 > 1024 || isNaN(data37)) {
+          const err93 = {
+            instancePath: instancePath + '/max_cron_threads',
+            schemaPath: '#/properties/max_cron_threads/maximum',
             keyword: 'maximum',
-            params: { comparison: '<=', limit: 100000 },
+            params: { comparison: '<=', limit: 1024 },
           };
           if (vErrors === null) {
-            vErrors = [err91];
+            vErrors = [err93];
           } else {
-            vErrors.push(err91);
+            vErrors.push(err93);
           }
           errors++;
         }
-        if (data37 < 1 || isNaN(data37)) {
-          const err92 = {
-            instancePath: instancePath + '/cron_history',
-            schemaPath: '#/properties/cron_history/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 1 },
-          };
-          if (vErrors === null) {
-            vErrors = [err92];
-          } else {
-            vErrors.push(err92);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.cron_failure_limit !== undefined) {
-      let data38 = data.cron_failure_limit;
-      if (!(typeof data38 == 'number' && !(data38 % 1) && !isNaN(data38) && isFinite(data38))) {
-        const err93 = {
-          instancePath: instancePath + '/cron_failure_limit',
-          schemaPath: '#/properties/cron_failure_limit/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err93];
-        } else {
-          vErrors.push(err93);
-        }
-        errors++;
-      }
-      if (typeof data38 == 'number' && isFinite(data38)) {
-        if (data38 < 0 || isNaN(data38)) {
+        if (data37 < 0 || isNaN(data37)) {
           const err94 = {
-            instancePath: instancePath + '/cron_failure_limit',
-            schemaPath: '#/properties/cron_failure_limit/minimum',
+            instancePath: instancePath + '/max_cron_threads',
+            schemaPath: '#/properties/max_cron_threads/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1570,43 +1572,47 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       }
     }
-    if (data.cron_failure_days !== undefined) {
-      let data39 = data.cron_failure_days;
-      if (!(typeof data39 == 'number' && !(data39 % 1) && !isNaN(data39) && isFinite(data39))) {
-        const err95 = {
-          instancePath: instancePath + '/cron_failure_days',
-          schemaPath: '#/properties/cron_failure_days/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err95];
-        } else {
-          vErrors.push(err95);
-        }
-        errors++;
-      }
-      if (typeof data39 == 'number' && isFinite(data39)) {
-        if (data39 > 3650 || isNaN(data39)) {
-          const err96 = {
-            instancePath: instancePath + '/cron_failure_days',
-            schemaPath: '#/properties/cron_failure_days/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 3650 },
+    if (data.limit_time_worker_cron !== undefined) {
+      let data38 = data.limit_time_worker_cron;
+      if (typeof data38 == 'number' && isFinite(data38)) {
+        if (data38 < 0 || isNaN(data38)) {
+          const err95 = {
+            instancePath: instancePath + '/limit_time_worker_cron',
+            schemaPath: '#/properties/limit_time_worker_cron/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err96];
+            vErrors = [err95];
           } else {
-            vErrors.push(err96);
+            vErrors.push(err95);
           }
           errors++;
         }
-        if (data39 < 0 || isNaN(data39)) {
+      } else {
+        const err96 = {
+          instancePath: instancePath + '/limit_time_worker_cron',
+          schemaPath: '#/properties/limit_time_worker_cron/type',
+          keyword: 'type',
+          params: { type: 'number' },
+        };
+        if (vErrors === null) {
+          vErrors = [err96];
+        } else {
+          vErrors.push(err96);
+        }
+        errors++;
+      }
+    }
+    if (data.data_dir !== undefined) {
+      let data39 = data.data_dir;
+      if (typeof data39 === 'string') {
+        if (!pattern0.test(data39)) {
           const err97 = {
-            instancePath: instancePath + '/cron_failure_days',
-            schemaPath: '#/properties/cron_failure_days/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/data_dir',
+            schemaPath: '#/properties/data_dir/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
             vErrors = [err97];
@@ -1615,15 +1621,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.proxy_mode !== undefined) {
-      if (typeof data.proxy_mode !== 'boolean') {
+      } else {
         const err98 = {
-          instancePath: instancePath + '/proxy_mode',
-          schemaPath: '#/properties/proxy_mode/type',
+          instancePath: instancePath + '/data_dir',
+          schemaPath: '#/properties/data_dir/type',
           keyword: 'type',
-          params: { type: 'boolean' },
+          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err98];
@@ -1633,62 +1636,60 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.proxy_trust !== undefined) {
-      let data41 = data.proxy_trust;
-      if (Array.isArray(data41)) {
-        const len0 = data41.length;
-        for (let i0 = 0; i0 < len0; i0++) {
-          let data42 = data41[i0];
-          if (typeof data42 === 'string') {
-            if (!pattern0.test(data42)) {
-              const err99 = {
-                instancePath: instancePath + '/proxy_trust/' + i0,
-                schemaPath: '#/properties/proxy_trust/items/pattern',
-                keyword: 'pattern',
-                params: { pattern: '^[^\\u0000]*$' },
-              };
-              if (vErrors === null) {
-                vErrors = [err99];
-              } else {
-                vErrors.push(err99);
-              }
-              errors++;
-            }
-            if (!formats6(data42)) {
-              const err100 = {
-                instancePath: instancePath + '/proxy_trust/' + i0,
-                schemaPath: '#/properties/proxy_trust/items/format',
-                keyword: 'format',
-                params: { format: 'trust' },
-              };
-              if (vErrors === null) {
-                vErrors = [err100];
-              } else {
-                vErrors.push(err100);
-              }
-              errors++;
-            }
+    if (data.db_url !== undefined) {
+      let data40 = data.db_url;
+      if (typeof data40 === 'string') {
+        if (!pattern0.test(data40)) {
+          const err99 = {
+            instancePath: instancePath + '/db_url',
+            schemaPath: '#/properties/db_url/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err99];
           } else {
-            const err101 = {
-              instancePath: instancePath + '/proxy_trust/' + i0,
-              schemaPath: '#/properties/proxy_trust/items/type',
-              keyword: 'type',
-              params: { type: 'string' },
-            };
-            if (vErrors === null) {
-              vErrors = [err101];
-            } else {
-              vErrors.push(err101);
-            }
-            errors++;
+            vErrors.push(err99);
           }
+          errors++;
+        }
+        if (!formats6(data40)) {
+          const err100 = {
+            instancePath: instancePath + '/db_url',
+            schemaPath: '#/properties/db_url/format',
+            keyword: 'format',
+            params: { format: 'postgres' },
+          };
+          if (vErrors === null) {
+            vErrors = [err100];
+          } else {
+            vErrors.push(err100);
+          }
+          errors++;
         }
       } else {
-        const err102 = {
-          instancePath: instancePath + '/proxy_trust',
-          schemaPath: '#/properties/proxy_trust/type',
+        const err101 = {
+          instancePath: instancePath + '/db_url',
+          schemaPath: '#/properties/db_url/type',
           keyword: 'type',
-          params: { type: 'array' },
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err101];
+        } else {
+          vErrors.push(err101);
+        }
+        errors++;
+      }
+    }
+    if (data.cron_history !== undefined) {
+      let data41 = data.cron_history;
+      if (!(typeof data41 == 'number' && !(data41 % 1) && !isNaN(data41) && isFinite(data41))) {
+        const err102 = {
+          instancePath: instancePath + '/cron_history',
+          schemaPath: '#/properties/cron_history/type',
+          keyword: 'type',
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err102];
@@ -1697,16 +1698,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.logfile !== undefined) {
-      let data43 = data.logfile;
-      if (typeof data43 === 'string') {
-        if (!pattern0.test(data43)) {
+      if (typeof data41 == 'number' && isFinite(data41)) {
+        if (data41 > 100000 || isNaN(data41)) {
           const err103 = {
-            instancePath: instancePath + '/logfile',
-            schemaPath: '#/properties/logfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
+            instancePath: instancePath + '/cron_history',
+            schemaPath: '#/properties/cron_history/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 100000 },
           };
           if (vErrors === null) {
             vErrors = [err103];
@@ -1715,29 +1713,30 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
-        const err104 = {
-          instancePath: instancePath + '/logfile',
-          schemaPath: '#/properties/logfile/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err104];
-        } else {
-          vErrors.push(err104);
+        if (data41 < 1 || isNaN(data41)) {
+          const err104 = {
+            instancePath: instancePath + '/cron_history',
+            schemaPath: '#/properties/cron_history/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 1 },
+          };
+          if (vErrors === null) {
+            vErrors = [err104];
+          } else {
+            vErrors.push(err104);
+          }
+          errors++;
         }
-        errors++;
       }
     }
-    if (data.log_level !== undefined) {
-      let data44 = data.log_level;
-      if (typeof data44 !== 'string') {
+    if (data.cron_failure_limit !== undefined) {
+      let data42 = data.cron_failure_limit;
+      if (!(typeof data42 == 'number' && !(data42 % 1) && !isNaN(data42) && isFinite(data42))) {
         const err105 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/type',
+          instancePath: instancePath + '/cron_failure_limit',
+          schemaPath: '#/properties/cron_failure_limit/type',
           keyword: 'type',
-          params: { type: 'string' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err105];
@@ -1746,39 +1745,31 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (
-        !(
-          data44 === 'fatal' ||
-          data44 === 'error' ||
-          data44 === 'warn' ||
-          data44 === 'info' ||
-          data44 === 'debug' ||
-          data44 === 'trace' ||
-          data44 === 'silent'
-        )
-      ) {
-        const err106 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_level.enum },
-        };
-        if (vErrors === null) {
-          vErrors = [err106];
-        } else {
-          vErrors.push(err106);
+      if (typeof data42 == 'number' && isFinite(data42)) {
+        if (data42 < 0 || isNaN(data42)) {
+          const err106 = {
+            instancePath: instancePath + '/cron_failure_limit',
+            schemaPath: '#/properties/cron_failure_limit/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err106];
+          } else {
+            vErrors.push(err106);
+          }
+          errors++;
         }
-        errors++;
       }
     }
-    if (data.log_format !== undefined) {
-      let data45 = data.log_format;
-      if (typeof data45 !== 'string') {
+    if (data.cron_failure_days !== undefined) {
+      let data43 = data.cron_failure_days;
+      if (!(typeof data43 == 'number' && !(data43 % 1) && !isNaN(data43) && isFinite(data43))) {
         const err107 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/type',
+          instancePath: instancePath + '/cron_failure_days',
+          schemaPath: '#/properties/cron_failure_days/type',
           keyword: 'type',
-          params: { type: 'string' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err107];
@@ -1787,154 +1778,156 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (!(data45 === 'text' || data45 === 'json')) {
-        const err108 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_format.enum },
-        };
-        if (vErrors === null) {
-          vErrors = [err108];
-        } else {
-          vErrors.push(err108);
+      if (typeof data43 == 'number' && isFinite(data43)) {
+        if (data43 > 3650 || isNaN(data43)) {
+          const err108 = {
+            instancePath: instancePath + '/cron_failure_days',
+            schemaPath: '#/properties/cron_failure_days/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 3650 },
+          };
+          if (vErrors === null) {
+            vErrors = [err108];
+          } else {
+            vErrors.push(err108);
+          }
+          errors++;
         }
-        errors++;
+        if (data43 < 0 || isNaN(data43)) {
+          const err109 = {
+            instancePath: instancePath + '/cron_failure_days',
+            schemaPath: '#/properties/cron_failure_days/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err109];
+          } else {
+            vErrors.push(err109);
+          }
+          errors++;
+        }
       }
     }
-    if (data.access_log !== undefined) {
-      if (typeof data.access_log !== 'boolean') {
-        const err109 = {
-          instancePath: instancePath + '/access_log',
-          schemaPath: '#/properties/access_log/type',
+    if (data.proxy_mode !== undefined) {
+      if (typeof data.proxy_mode !== 'boolean') {
+        const err110 = {
+          instancePath: instancePath + '/proxy_mode',
+          schemaPath: '#/properties/proxy_mode/type',
           keyword: 'type',
           params: { type: 'boolean' },
         };
         if (vErrors === null) {
-          vErrors = [err109];
+          vErrors = [err110];
         } else {
-          vErrors.push(err109);
+          vErrors.push(err110);
         }
         errors++;
       }
     }
-    if (data.pidfile !== undefined) {
-      let data47 = data.pidfile;
+    if (data.proxy_trust !== undefined) {
+      let data45 = data.proxy_trust;
+      if (Array.isArray(data45)) {
+        const len0 = data45.length;
+        for (let i0 = 0; i0 < len0; i0++) {
+          let data46 = data45[i0];
+          if (typeof data46 === 'string') {
+            if (!pattern0.test(data46)) {
+              const err111 = {
+                instancePath: instancePath + '/proxy_trust/' + i0,
+                schemaPath: '#/properties/proxy_trust/items/pattern',
+                keyword: 'pattern',
+                params: { pattern: '^[^\\u0000]*$' },
+              };
+              if (vErrors === null) {
+                vErrors = [err111];
+              } else {
+                vErrors.push(err111);
+              }
+              errors++;
+            }
+            if (!formats8(data46)) {
+              const err112 = {
+                instancePath: instancePath + '/proxy_trust/' + i0,
+                schemaPath: '#/properties/proxy_trust/items/format',
+                keyword: 'format',
+                params: { format: 'trust' },
+              };
+              if (vErrors === null) {
+                vErrors = [err112];
+              } else {
+                vErrors.push(err112);
+              }
+              errors++;
+            }
+          } else {
+            const err113 = {
+              instancePath: instancePath + '/proxy_trust/' + i0,
+              schemaPath: '#/properties/proxy_trust/items/type',
+              keyword: 'type',
+              params: { type: 'string' },
+            };
+            if (vErrors === null) {
+              vErrors = [err113];
+            } else {
+              vErrors.push(err113);
+            }
+            errors++;
+          }
+        }
+      } else {
+        const err114 = {
+          instancePath: instancePath + '/proxy_trust',
+          schemaPath: '#/properties/proxy_trust/type',
+          keyword: 'type',
+          params: { type: 'array' },
+        };
+        if (vErrors === null) {
+          vErrors = [err114];
+        } else {
+          vErrors.push(err114);
+        }
+        errors++;
+      }
+    }
+    if (data.logfile !== undefined) {
+      let data47 = data.logfile;
       if (typeof data47 === 'string') {
         if (!pattern0.test(data47)) {
-          const err110 = {
-            instancePath: instancePath + '/pidfile',
-            schemaPath: '#/properties/pidfile/pattern',
+          const err115 = {
+            instancePath: instancePath + '/logfile',
+            schemaPath: '#/properties/logfile/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
-            vErrors = [err110];
+            vErrors = [err115];
           } else {
-            vErrors.push(err110);
+            vErrors.push(err115);
           }
           errors++;
         }
       } else {
-        const err111 = {
-          instancePath: instancePath + '/pidfile',
-          schemaPath: '#/properties/pidfile/type',
+        const err116 = {
+          instancePath: instancePath + '/logfile',
+          schemaPath: '#/properties/logfile/type',
           keyword: 'type',
           params: { type: 'string' },
         };
         if (vErrors === null) {
-          vErrors = [err111];
+          vErrors = [err116];
         } else {
-          vErrors.push(err111);
+          vErrors.push(err116);
         }
         errors++;
       }
     }
-    if (data.control_socket !== undefined) {
-      let data48 = data.control_socket;
-      if (typeof data48 === 'string') {
-        if (!pattern0.test(data48)) {
-          const err112 = {
-            instancePath: instancePath + '/control_socket',
-            schemaPath: '#/properties/control_socket/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err112];
-          } else {
-            vErrors.push(err112);
-          }
-          errors++;
-        }
-      } else {
-        const err113 = {
-          instancePath: instancePath + '/control_socket',
-          schemaPath: '#/properties/control_socket/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err113];
-        } else {
-          vErrors.push(err113);
-        }
-        errors++;
-      }
-    }
-    if (data.user !== undefined) {
-      let data49 = data.user;
-      if (typeof data49 === 'string') {
-        if (!pattern0.test(data49)) {
-          const err114 = {
-            instancePath: instancePath + '/user',
-            schemaPath: '#/properties/user/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err114];
-          } else {
-            vErrors.push(err114);
-          }
-          errors++;
-        }
-      } else {
-        const err115 = {
-          instancePath: instancePath + '/user',
-          schemaPath: '#/properties/user/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err115];
-        } else {
-          vErrors.push(err115);
-        }
-        errors++;
-      }
-    }
-    if (data.group !== undefined) {
-      let data50 = data.group;
-      if (typeof data50 === 'string') {
-        if (!pattern0.test(data50)) {
-          const err116 = {
-            instancePath: instancePath + '/group',
-            schemaPath: '#/properties/group/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err116];
-          } else {
-            vErrors.push(err116);
-          }
-          errors++;
-        }
-      } else {
+    if (data.log_level !== undefined) {
+      let data48 = data.log_level;
+      if (typeof data48 !== 'string') {
         const err117 = {
-          instancePath: instancePath + '/group',
-          schemaPath: '#/properties/group/type',
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1945,14 +1938,22 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.stop_after_init !== undefined) {
-      if (typeof data.stop_after_init !== 'boolean') {
+      if (
+        !(
+          data48 === 'fatal' ||
+          data48 === 'error' ||
+          data48 === 'warn' ||
+          data48 === 'info' ||
+          data48 === 'debug' ||
+          data48 === 'trace' ||
+          data48 === 'silent'
+        )
+      ) {
         const err118 = {
-          instancePath: instancePath + '/stop_after_init',
-          schemaPath: '#/properties/stop_after_init/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_level.enum },
         };
         if (vErrors === null) {
           vErrors = [err118];
@@ -1962,29 +1963,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.test_file !== undefined) {
-      let data52 = data.test_file;
-      if (typeof data52 === 'string') {
-        if (!pattern0.test(data52)) {
-          const err119 = {
-            instancePath: instancePath + '/test_file',
-            schemaPath: '#/properties/test_file/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err119];
-          } else {
-            vErrors.push(err119);
-          }
-          errors++;
-        }
-      } else {
-        const err120 = {
-          instancePath: instancePath + '/test_file',
-          schemaPath: '#/properties/test_file/type',
+    if (data.log_format !== undefined) {
+      let data49 = data.log_format;
+      if (typeof data49 !== 'string') {
+        const err119 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/type',
           keyword: 'type',
           params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err119];
+        } else {
+          vErrors.push(err119);
+        }
+        errors++;
+      }
+      if (!(data49 === 'text' || data49 === 'json')) {
+        const err120 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_format.enum },
         };
         if (vErrors === null) {
           vErrors = [err120];
@@ -1994,12 +1994,286 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
+    if (data.access_log !== undefined) {
+      if (typeof data.access_log !== 'boolean') {
+        const err121 = {
+          instancePath: instancePath + '/access_log',
+          schemaPath: '#/properties/access_log/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err121];
+        } else {
+          vErrors.push(err121);
+        }
+        errors++;
+      }
+    }
+    if (data.pidfile !== undefined) {
+      let data51 = data.pidfile;
+      if (typeof data51 === 'string') {
+        if (!pattern0.test(data51)) {
+          const err122 = {
+            instancePath: instancePath + '/pidfile',
+            schemaPath: '#/properties/pidfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err122];
+          } else {
+            vErrors.push(err122);
+          }
+          errors++;
+        }
+      } else {
+        const err123 = {
+          instancePath: instancePath + '/pidfile',
+          schemaPath: '#/properties/pidfile/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err123];
+        } else {
+          vErrors.push(err123);
+        }
+        errors++;
+      }
+    }
+    if (data.control_socket !== undefined) {
+      let data52 = data.control_socket;
+      if (typeof data52 === 'string') {
+        if (!pattern0.test(data52)) {
+          const err124 = {
+            instancePath: instancePath + '/control_socket',
+            schemaPath: '#/properties/control_socket/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err124];
+          } else {
+            vErrors.push(err124);
+          }
+          errors++;
+        }
+      } else {
+        const err125 = {
+          instancePath: instancePath + '/control_socket',
+          schemaPath: '#/properties/control_socket/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err125];
+        } else {
+          vErrors.push(err125);
+        }
+        errors++;
+      }
+    }
+    if (data.user !== undefined) {
+      let data53 = data.user;
+      if (typeof data53 === 'string') {
+        if (!pattern0.test(data53)) {
+          const err126 = {
+            instancePath: instancePath + '/user',
+            schemaPath: '#/properties/user/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err126];
+          } else {
+            vErrors.push(err126);
+          }
+          errors++;
+        }
+      } else {
+        const err127 = {
+          instancePath: instancePath + '/user',
+          schemaPath: '#/properties/user/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err127];
+        } else {
+          vErrors.push(err127);
+        }
+        errors++;
+      }
+    }
+    if (data.group !== undefined) {
+      let data54 = data.group;
+      if (typeof data54 === 'string') {
+        if (!pattern0.test(data54)) {
+          const err128 = {
+            instancePath: instancePath + '/group',
+            schemaPath: '#/properties/group/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err128];
+          } else {
+            vErrors.push(err128);
+          }
+          errors++;
+        }
+      } else {
+        const err129 = {
+          instancePath: instancePath + '/group',
+          schemaPath: '#/properties/group/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err129];
+        } else {
+          vErrors.push(err129);
+        }
+        errors++;
+      }
+    }
+    if (data.stop_after_init !== undefined) {
+      if (typeof data.stop_after_init !== 'boolean') {
+        const err130 = {
+          instancePath: instancePath + '/stop_after_init',
+          schemaPath: '#/properties/stop_after_init/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err130];
+        } else {
+          vErrors.push(err130);
+        }
+        errors++;
+      }
+    }
+    if (data.test_file !== undefined) {
+      let data56 = data.test_file;
+      if (typeof data56 === 'string') {
+        if (!pattern0.test(data56)) {
+          const err131 = {
+            instancePath: instancePath + '/test_file',
+            schemaPath: '#/properties/test_file/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err131];
+          } else {
+            vErrors.push(err131);
+          }
+          errors++;
+        }
+      } else {
+        const err132 = {
+          instancePath: instancePath + '/test_file',
+          schemaPath: '#/properties/test_file/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err132];
+        } else {
+          vErrors.push(err132);
+        }
+        errors++;
+      }
+    }
+    if (data.dev !== undefined) {
+      let data57 = data.dev;
+      if (typeof data57 !== 'string') {
+        const err133 = {
+          instancePath: instancePath + '/dev',
+          schemaPath: '#/properties/dev/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err133];
+        } else {
+          vErrors.push(err133);
+        }
+        errors++;
+      }
+      if (!(data57 === 'none' || data57 === 'reload')) {
+        const err134 = {
+          instancePath: instancePath + '/dev',
+          schemaPath: '#/properties/dev/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.dev.enum },
+        };
+        if (vErrors === null) {
+          vErrors = [err134];
+        } else {
+          vErrors.push(err134);
+        }
+        errors++;
+      }
+    }
+    if (data.watch_ignore !== undefined) {
+      let data58 = data.watch_ignore;
+      if (Array.isArray(data58)) {
+        const len1 = data58.length;
+        for (let i1 = 0; i1 < len1; i1++) {
+          let data59 = data58[i1];
+          if (typeof data59 === 'string') {
+            if (!pattern0.test(data59)) {
+              const err135 = {
+                instancePath: instancePath + '/watch_ignore/' + i1,
+                schemaPath: '#/properties/watch_ignore/items/pattern',
+                keyword: 'pattern',
+                params: { pattern: '^[^\\u0000]*$' },
+              };
+              if (vErrors === null) {
+                vErrors = [err135];
+              } else {
+                vErrors.push(err135);
+              }
+              errors++;
+            }
+          } else {
+            const err136 = {
+              instancePath: instancePath + '/watch_ignore/' + i1,
+              schemaPath: '#/properties/watch_ignore/items/type',
+              keyword: 'type',
+              params: { type: 'string' },
+            };
+            if (vErrors === null) {
+              vErrors = [err136];
+            } else {
+              vErrors.push(err136);
+            }
+            errors++;
+          }
+        }
+      } else {
+        const err137 = {
+          instancePath: instancePath + '/watch_ignore',
+          schemaPath: '#/properties/watch_ignore/type',
+          keyword: 'type',
+          params: { type: 'array' },
+        };
+        if (vErrors === null) {
+          vErrors = [err137];
+        } else {
+          vErrors.push(err137);
+        }
+        errors++;
+      }
+    }
   } else {
-    const err121 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
+    const err138 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
     if (vErrors === null) {
-      vErrors = [err121];
+      vErrors = [err138];
     } else {
-      vErrors.push(err121);
+      vErrors.push(err138);
     }
     errors++;
   }

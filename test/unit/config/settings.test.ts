@@ -23,10 +23,13 @@ t.test('the defaults are those of the manual', async (t) => {
     http_interface: '0.0.0.0',
     http_port: 8069,
     http_enable: true,
+    evented_port: 0,
     http_socket: '',
     http_socket_mode: '0660',
     backlog: 511,
     graceful_timeout: 30,
+    drain_delay: 0,
+    ws_drain_spread: 5,
     boot_timeout: 60,
     keep_alive_timeout: 72,
     headers_timeout: 60,
@@ -46,6 +49,7 @@ t.test('the defaults are those of the manual', async (t) => {
     max_queue: 0,
     max_queue_age: 0,
     reload_strategy: 'surge',
+    canary: '',
     poison_threshold: 3,
     crash_loop_limit: 10,
     exit_on_crash_loop: false,
@@ -68,6 +72,8 @@ t.test('the defaults are those of the manual', async (t) => {
     group: '',
     stop_after_init: false,
     test_file: '',
+    dev: 'none',
+    watch_ignore: [],
   });
 });
 

@@ -115,6 +115,7 @@ t.test('states go forward only', async (t) => {
     'ready->retiring',
     'ready->draining',
     'ready->exited',
+    'retiring->ready',
     'retiring->draining',
     'retiring->exited',
     'draining->exited',

@@ -24,12 +24,11 @@ t.test('http_interface and http_port: one TCP listener, and its URL', async (t) 
   const { listeners } = await open(t, ['--http-interface=127.0.0.1']);
   t.equal(listeners.all.length, 1);
   t.match(listeners.url, /^http:\/\/127\.0\.0\.1:\d+$/);
-  t.match(listeners.address, { address: '127.0.0.1' });
+  t.match(listeners.all[0]?.address, { address: '127.0.0.1' });
   t.equal(listeners.describe(), ` on ${listeners.url}`);
   listeners.close();
   t.same(listeners.all, []);
   t.equal(listeners.url, undefined);
-  t.equal(listeners.address, null);
 });
 
 t.test('an address that means all of them is named as one that can be tried', async (t) => {
@@ -46,7 +45,7 @@ t.test('http_socket beside it, and alone', async (t) => {
   const { listeners } = await open(t, ['--http-interface=none', `--http-socket=${path}`]);
   t.equal(listeners.describe(), ` on unix:${path}`);
   t.equal(listeners.url, undefined);
-  t.equal(listeners.address, path);
+  t.equal(listeners.all[0]?.address, path);
   t.equal(listeners.lost(), undefined);
   await open(t, ['--http-interface=none', `--http-socket=${path}`]);
   t.match(listeners.lost(), { code: 'TRC_SOCKET', message: /has replaced or removed it/ });
@@ -72,4 +71,17 @@ t.test('what was passed to another process is ignored, and that is said', async 
   const { listeners, lines } = await open(t, [], { env: { LISTEN_FDS: '1', LISTEN_PID: '1' } });
   t.equal(listeners.all.length, 1);
   t.match(lines, [{ level: 'info', message: 'LISTEN_FDS is ignored: it is meant for process 1' }]);
+});
+
+t.test('evented_port: a listener of its own, which only evented workers get', async (t) => {
+  const free = await open(t, ['--http-interface=127.0.0.1']);
+  const port = new URL(free.listeners.url ?? '').port;
+  free.listeners.close();
+  const { listeners } = await open(t, ['--http-interface=127.0.0.1', `--evented-port=${port}`]);
+  t.equal(listeners.aside[0]?.shown, `127.0.0.1:${port}`);
+  t.equal(listeners.of('http').length, 1);
+  t.not(listeners.of('http')[0], listeners.aside[0]);
+  t.equal(listeners.of('evented').length, 2, 'the evented mode serves both');
+  t.match(listeners.url, /^http:\/\/127\.0\.0\.1:\d+$/);
+  t.match(listeners.describe(), / and http:\/\/127\.0\.0\.1:\d+ \(evented\)$/);
 });

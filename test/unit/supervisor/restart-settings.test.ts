@@ -1,5 +1,6 @@
 import t from 'tap';
-import { keepWhatNeedsRestart, withMode } from '../../../src/supervisor/restart-settings.ts';
+import type { LoadedConfig } from '../../../src/config/config.ts';
+import { differInCodeAlone, keepWhatNeedsRestart, withMode } from '../../../src/supervisor/restart-settings.ts';
 import { load } from '../config/support.ts';
 
 t.test('what only a new supervisor could change stays, and is told with both values', async (t) => {
@@ -28,4 +29,14 @@ t.test('another mode, with the number that was given, that of the configuration,
   const back = withMode(prefork, { command: 'mode', mode: 'threaded', count: 5 }, 7);
   t.match(back.config, { workers: 0, evented: false, threads: 5 });
   t.equal(back.origins.threads.place, 'tricorn mode threaded');
+});
+
+t.test('whether nothing but the code differs', async (t) => {
+  const folder = t.testdir({ 'app.ts': '', 'other.ts': '' });
+  const of = (...argv: string[]): LoadedConfig => load(folder, { argv });
+  t.ok(differInCodeAlone(of('app.ts'), of('app.ts')));
+  t.ok(differInCodeAlone(of('app.ts'), of('other.ts')), 'another path');
+  t.notOk(differInCodeAlone(of('app.ts'), of('app.ts', '--keep-alive-timeout=3')));
+  t.notOk(differInCodeAlone(of('app.ts'), of('app.ts', '--keep-alive-timeout=72')), 'given, it wins over the app');
+  t.notOk(differInCodeAlone(of('app.ts'), { ...of('app.ts'), app_options: { colour: 'red' } }));
 });

@@ -47,6 +47,14 @@ t.test('the variables are taken out of the environment', async (t) => {
   t.same(env, { PATH: '/bin' });
 });
 
+t.test('the next process of the service gets them again, meant for whoever it is', async (t) => {
+  const variables = { WATCHDOG_USEC: '10000000', WATCHDOG_PID: String(PID) };
+  const { socket, manager } = await start(t, variables);
+  t.same(manager.environment, { NOTIFY_SOCKET: socket.path, WATCHDOG_USEC: '10000000' });
+  const other = await start(t, { ...variables, WATCHDOG_PID: '1' });
+  t.same(other.manager.environment, { NOTIFY_SOCKET: other.socket.path }, 'but not what was never meant for it');
+});
+
 t.test('a watchdog that is too quick for the tick is warned of', async (t) => {
   const { lines } = await start(t, { WATCHDOG_USEC: '1000000' });
   t.match(lines, [{ level: 'warn', message: /^WATCHDOG_USEC = 1000000 is short: set WatchdogSec to 4 s or more$/ }]);
@@ -92,6 +100,22 @@ if (canNotify) {
     const { socket, manager } = await start(t, { WATCHDOG_USEC: '10000000', WATCHDOG_PID: '1' });
     manager.tend(staffOf(2));
     t.equal(await socket.message(/./), 'STATUS=2 of 2 workers ready, 0 requests/s');
+  });
+
+  t.test('another process is the service: that is the last word of this one', async (t) => {
+    const { socket, manager } = await start(t);
+    await manager.tellMainPid(PID);
+    manager.reloading();
+    await manager.tellMainPid(4712);
+    t.equal(
+      socket.messages.at(-1),
+      'MAINPID=4712',
+      'it was read by then, and that it is the service already, not said',
+    );
+    manager.mute();
+    manager.stopping();
+    await manager.tellMainPid(PID);
+    t.equal(socket.messages.length, 2);
   });
 
   t.test('requests per second, over workers that come and go', async (t) => {

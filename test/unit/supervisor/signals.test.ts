@@ -7,7 +7,7 @@ const MEANINGS = {
   SIGINT: 'stop',
   SIGTERM: 'stop',
   SIGHUP: 'reload',
-  SIGUSR2: 'refuse',
+  SIGUSR2: 'upgrade',
   SIGTTIN: 'scale-up',
   SIGTTOU: 'scale-down',
   SIGQUIT: 'dump-stacks',

@@ -63,7 +63,7 @@ t.test('ready -> draining -> exited: it is asked, and its end is expected', asyn
   await entered(handle, 'ready');
   handle.drain(777);
   t.match(handle, { state: 'draining', deadline: 777 });
-  t.match((await heardBy(handle)).slice(1), [{ type: 'drain' }, { type: 'usage' }]);
+  t.match((await heardBy(handle)).slice(1), [{ type: 'drain', final: false }, { type: 'usage' }]);
   order(worker, { type: 'exit', code: 0 });
   await entered(handle, 'exited');
   t.same(handle.exit, { code: 0, signal: null, expected: true });

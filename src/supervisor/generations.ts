@@ -1,0 +1,84 @@
+/** The generations of the service that have workers: the one that serves, one that boots, and those that drain. */
+import type { CommonServer } from '../common-server.ts';
+import type { Logger } from '../log/supervisor-log.ts';
+import type { Staff } from './service-manager.ts';
+import type { WorkerHandle } from './worker-handle.ts';
+
+export class Generations {
+  readonly #log: Logger;
+  /** In the order in which they were made. */
+  readonly #all = new Set<CommonServer>();
+  #current: CommonServer | undefined;
+  #made = 0;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** The one that serves, or boots first. */
+  get current(): CommonServer {
+    if (!this.#current) throw new Error('nothing serves before run()');
+    return this.#current;
+  }
+
+  /** How many there have been. */
+  get made(): number {
+    return this.#made;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  get handles(): WorkerHandle[] {
+    return [...this.#all].flatMap(({ handles }) => handles);
+  }
+
+  /** For a service manager: of the one that serves. */
+  get staff(): Staff {
+    const { workers } = this.current;
+    return { wanted: this.current.wanted().workers, serving: workers.serving.length, workers };
+  }
+
+  nextNumber(): number {
+    this.#made += 1;
+    return this.#made;
+  }
+
+  add(server: CommonServer): void {
+    this.#all.add(server);
+  }
+
+  /** From now on this one is the service; the one before drains. */
+  promote(server: CommonServer): void {
+    const before = this.#current;
+    this.#current = server;
+    process.title = `tricorn: supervisor (${server.mode}) ${server.config.app}`;
+    before?.drain();
+  }
+
+  /** Their part of the tick. Those that drain are forgotten with their last worker. */
+  tick(): void {
+    for (const server of this.#all) server.tick();
+    for (const server of this.#all) {
+      if (!server.isOver) continue;
+      this.#all.delete(server);
+      server.close();
+      if (server !== this.#current) this.#log.info(`Generation ${server.generation} has ended`);
+    }
+  }
+
+  /** The service stops. */
+  drain(): void {
+    for (const server of this.#all) server.drain(true);
+  }
+
+  kill(): void {
+    for (const server of this.#all) server.kill();
+  }
+
+  /** Nothing is started any more. */
+  close(): void {
+    for (const server of this.#all) server.close();
+  }
+}

@@ -1,0 +1,49 @@
+/** What only some services need. Each module is loaded when it is asked for: the supervisor's memory is a budget. */
+import type { Config } from '../config/config.ts';
+import type { Control } from '../control/open.ts';
+import type { AppWatch } from '../dev/watch-app.ts';
+import type { Logger } from '../log/supervisor-log.ts';
+import type { Account } from './account.ts';
+import type { Outcome } from './change.ts';
+import type { Predecessor } from './predecessor.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/** Whose rights the workers get; the logfile is theirs, too. @throws TricornError TRC_USER */
+export async function findAccount(config: Config, check: boolean): Promise<Account | undefined> {
+  if (config.user === '' && config.group === '') return undefined;
+  const { accountOf, giveLogfile } = await import('./account.ts');
+  const account = accountOf(config);
+  if (account && !check) giveLogfile(config, account);
+  return account;
+}
+
+/** @param takeOver in an upgrade @throws TricornError TRC_CONTROL_SOCKET */
+export async function openControl(
+  supervisor: Supervisor,
+  { config, log, takeOver }: { config: Config; log: Logger; takeOver: boolean },
+): Promise<Control | undefined> {
+  const [{ openControl: open }, { operationsOf }] = await Promise.all([
+    import('../control/open.ts'),
+    import('./operations.ts'),
+  ]);
+  return open({ config, log, operations: operationsOf(supervisor), takeOver });
+}
+
+/** In an upgrade: the process whose place this one takes. @param handover what the environment says of it */
+export async function meetPredecessor(
+  handover: string | undefined,
+  { config, log }: { config: Config; log: Logger },
+): Promise<Predecessor | undefined> {
+  if (handover === undefined) return undefined;
+  const predecessor = new (await import('./predecessor.ts')).Predecessor(handover, log);
+  predecessor.boots(config);
+  return predecessor;
+}
+
+/** With dev = reload. */
+export async function watchAppOf(supervisor: Supervisor, log: Logger): Promise<AppWatch | undefined> {
+  const { watchApp } = await import('../dev/watch-app.ts');
+  if (supervisor.state !== 'booting') return undefined;
+  const reload = (): Promise<Outcome> => supervisor.changes.request({ command: 'reload' });
+  return watchApp({ supervisor, log, reload });
+}

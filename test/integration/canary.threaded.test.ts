@@ -1,0 +1,3 @@
+import { canaries } from './canary.ts';
+
+canaries('threaded');

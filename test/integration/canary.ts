@@ -1,0 +1,203 @@
+/**
+ * What a canary promises, on the real command: a version that is as good is promoted, one that is worse goes away by
+ * itself, with the figures in the log; and the old workers are not touched. canary.*.test.ts run it, one file a mode.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { get } from '../support/http.ts';
+import { type Load, startLoad } from '../support/load/load.ts';
+import { formatReport } from '../support/load/tally.ts';
+import { fixture, modes, startTricorn, type LogLine, type Mode, type Tricorn } from '../support/tricorn.ts';
+
+const everybody = { keepAlive: 4, fresh: 4, pipelined: 1, upload: 1, download: 1, sse: 1, websocket: 1 };
+const RELOADED = /^Reload: generation \d+ serves/;
+const FAILED = /^Reload failed, generation \d+ serves on/;
+const BEGUN = /^Canary: \d of \d workers, [\d.]+ s$/;
+
+/** The app of the load, with a route that says which version it is and one more. */
+function appOf(version: string, more: string): string {
+  return `
+    import { defineApp } from 'tricorn';
+    import app, { plugin } from ${JSON.stringify(fixture('load-app.ts'))};
+    const pass = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    export default defineApp({
+      http: async (fastify) => {
+        fastify.get('/version', async () => ${JSON.stringify(version)});
+        fastify.get('/more', async (request, reply) => { ${more} });
+        await plugin(fastify);
+      },
+      onStart: app.onStart,
+    });`;
+}
+
+const GOOD = "return 'good';";
+
+interface Worse {
+  /** What its /more does. */
+  readonly more: string;
+  /** What the log says of it. */
+  readonly says: RegExp;
+}
+
+const bad: Readonly<Record<string, Worse>> = {
+  'answers 500 to some': { more: "return reply.code(Math.random() < 0.5 ? 500 : 200).send('');", says: /error rate/ },
+  'is slow': { more: "await pass(100); return 'slow';", says: /p95/ },
+};
+
+/** These take other requests down with them. */
+const ruinous: Readonly<Record<string, Worse>> = {
+  'never answers': { more: 'await new Promise(() => {});', says: /p95/ },
+  'blocks its event loop': { more: 'for (;;);', says: /is blocked/ },
+  'throws where nobody catches it': {
+    more: "setImmediate(() => { throw new Error('no'); }); await pass(10);",
+    says: /it has lost/,
+  },
+  'ends its event loop': { more: 'process.exit(9);', says: /it has lost/ },
+};
+
+interface Site {
+  readonly server: Tricorn;
+  readonly load: Load;
+  deploy(version: string, more: string): void;
+  version(): Promise<string>;
+}
+
+async function start(t: Test, mode: Mode, canary = '50%,1s', ini = ''): Promise<Site> {
+  const folder = t.testdir({
+    'app.mjs': appOf('one', GOOD),
+    'tricorn.ini': `[options]\ncanary = ${canary}\ngraceful_timeout = 2\n${ini}`,
+  });
+  const server = await startTricorn(t, 'app.mjs', [...modes[mode], '--no-access-log'], { cwd: folder });
+  const load = startLoad(server.url, { clients: everybody });
+  t.teardown(() => load.stop());
+  return {
+    server,
+    load,
+    deploy: (version, more) => writeFileSync(join(folder, 'app.mjs'), appOf(version, more)),
+    version: async () => (await get(`${server.url}/version`)).body,
+  };
+}
+
+/** Many clients ask for /more, one request after the other, whatever comes of it. They end with the test, or by stop(). */
+function ask(t: Test, server: Tricorn): { stop(): Promise<unknown> } {
+  const asking = new AbortController();
+  const client = async (): Promise<void> => {
+    while (!asking.signal.aborted) await get(`${server.url}/more`).catch(() => {});
+  };
+  const clients = Promise.all(Array.from({ length: 40 }, client));
+  t.teardown(() => asking.abort());
+  return {
+    stop: () => {
+      asking.abort();
+      return clients;
+    },
+  };
+}
+
+/** Waits for a line; rejects at the load's first failure. */
+async function during(load: Load, line: Promise<LogLine>): Promise<LogLine> {
+  return Promise.race([line, load.until(Infinity).then(() => line)]);
+}
+
+async function triesOf(t: Test, { server, deploy, version }: Site, kinds: typeof bad): Promise<void> {
+  const old = server.workers();
+  let failed = 0;
+  for (const [kind, { more, says }] of Object.entries(kinds)) {
+    deploy('two', more);
+    server.kill('SIGHUP');
+    failed += 1;
+    await server.count(BEGUN, failed);
+    const asking = ask(t, server);
+    const { code, msg } = await server.count(FAILED, failed);
+    t.equal(code, 'TRC_CANARY', kind);
+    t.match(msg, says, kind);
+    t.equal(await version(), 'one', kind);
+    await asking.stop();
+    await server.line(new RegExp(`^Generation ${failed + 1} has ended$`));
+    t.same(server.workers(), old, `${kind}: the old workers, and no others`);
+    t.comment(msg);
+  }
+}
+
+export function canaries(mode: Mode): void {
+  for (const strategy of ['surge', 'rolling']) {
+    t.test(`a version that is as good is promoted, and no request is lost: ${strategy}`, async (t) => {
+      const { server, load, deploy, version } = await start(t, mode, '50%,1s', `reload_strategy = ${strategy}`);
+      const old = new Set(server.workers());
+      await load.until(100);
+      deploy('two', GOOD);
+      server.kill('SIGHUP');
+      await during(load, server.line(BEGUN));
+      t.ok(
+        [...old].every((pid) => server.workers().includes(pid)),
+        'beside the old ones',
+      );
+      const line = await during(load, server.line(/^Canary passed: new p95 .* ms, errors 0 % .*; old p95/));
+      t.match(line, { generation: 2, new: { errors: 0, error_rate: 0 }, old: { errors: 0, error_rate: 0 } });
+      for (const { requests, p95_ms } of [line['new'], line['old']] as { requests: number; p95_ms: number }[])
+        t.ok(requests > 20 && p95_ms > 0, `${requests} requests, ${p95_ms} ms`);
+      await during(load, server.line(RELOADED));
+      t.equal(await version(), 'two');
+      const report = await load.stop();
+      t.strictSame(report.failures, [], formatReport(report));
+      t.comment(line.msg);
+    });
+  }
+
+  t.test('versions that are worse go away by themselves, and no request of others is lost', async (t) => {
+    const site = await start(t, mode);
+    await triesOf(t, site, bad);
+    const report = await site.load.stop();
+    t.strictSame(report.failures, [], formatReport(report));
+    site.deploy('three', GOOD);
+    site.server.kill('SIGHUP');
+    await site.server.line(RELOADED);
+    t.equal(await site.version(), 'three', 'and the next good one is taken');
+  });
+
+  t.test('versions that take other requests down with them go away, too', async (t) => {
+    const site = await start(t, mode);
+    // The old ones are warm.
+    await site.load.until(500);
+    await site.load.stop();
+    await triesOf(t, site, ruinous);
+  });
+
+  t.test('a canary that is killed is given up at once', async (t) => {
+    const { server, load, deploy, version } = await start(t, mode, '10%,1h');
+    const old = new Set(server.workers());
+    deploy('two', GOOD);
+    server.kill('SIGHUP');
+    await server.line(/^Canary: 1 of \d workers, 3600 s$/);
+    const canary = server.workers().filter((pid) => !old.has(pid));
+    t.equal(canary.length, 1);
+    await load.stop();
+    process.kill(canary[0] ?? 0, 'SIGKILL');
+    const { msg } = await server.line(FAILED);
+    t.match(msg, /the canary failed: it has lost worker 1 \(pid \d+\), signal SIGKILL/);
+    t.equal(await version(), 'one');
+    t.same(new Set(server.workers()), old);
+  });
+
+  t.test('nobody asks: it is taken, and the log says that nothing is known', async (t) => {
+    const { server, load, deploy, version } = await start(t, mode);
+    await load.stop();
+    deploy('two', GOOD);
+    server.kill('SIGHUP');
+    await server.line(/^Canary: too little traffic to judge, it goes on: new p95 unknown, errors 0 % \(0 of 0\)/);
+    await server.line(RELOADED);
+    t.equal(await version(), 'two');
+  });
+
+  t.test('a stop while a canary runs', async (t) => {
+    const { server, load } = await start(t, mode, '10%,1h');
+    server.kill('SIGHUP');
+    await server.line(BEGUN);
+    load.expectStop();
+    server.kill('SIGTERM');
+    t.strictSame(await server.ended, [0, null]);
+    const report = await load.refused();
+    t.strictSame(report.failures, [], formatReport(report));
+  });
+}

@@ -1,0 +1,3 @@
+import { develops } from './dev.ts';
+
+develops('evented');

@@ -1,0 +1,3 @@
+import { websockets } from './websockets.ts';
+
+websockets('evented');
