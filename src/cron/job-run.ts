@@ -4,12 +4,10 @@ import type pino from 'pino';
 import { cut } from '../config/show.ts';
 import type { Job, KnownJob } from './job.ts';
 import type { EndRequest, Run } from './store.ts';
-import type { Timers } from './timers.ts';
+import { AFTER_SIGNAL_MS, type Timers } from './timers.ts';
 
 /** How long a slice should be, milliseconds: what progress() counts down from. */
 const SLICE_MS = 10_000;
-/** From its signal on, a job has as long to end, milliseconds. */
-export const AFTER_SIGNAL_MS = 5000;
 /** Of an error's text that is stored. */
 const MOST_OF_ERROR = 4000;
 
@@ -45,6 +43,8 @@ export class JobRun {
   constructor(options: JobRunOptions) {
     this.run = options.run;
     this.#options = options;
+    // Between two slices nobody waits for it.
+    this.#cut.promise.catch(() => {});
   }
 
   /** @returns how it ended; undefined where the run was lost, so that nothing is to be told */
@@ -79,6 +79,11 @@ export class JobRun {
   /** Does not wait for the job any longer. */
   cut(): void {
     this.#cut.resolve('cut');
+  }
+
+  /** Its code threw where nobody caught it: it may never end by itself. */
+  fail(error: unknown): void {
+    this.#cut.reject(error);
   }
 
   #watchTimeout(): () => void {

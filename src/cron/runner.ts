@@ -11,10 +11,10 @@
  */
 import type pino from 'pino';
 import type { KnownJob } from './job.ts';
-import { AFTER_SIGNAL_MS, JobRun } from './job-run.ts';
+import { JobRun } from './job-run.ts';
 import type { Ended, EndRequest, Run } from './store.ts';
 import type { StoreGuard } from './store-guard.ts';
-import { realTimers, type Timers } from './timers.ts';
+import { AFTER_SIGNAL_MS, realTimers, type Timers } from './timers.ts';
 
 /** It looks at least as often, plus a second for each number: many workers must not come all at once. */
 const LONGEST_WAIT_MS = 60_000;
@@ -32,7 +32,7 @@ export interface RunnerOptions {
   readonly log: pino.Logger;
   /** A job goes on 5 s after its timeout: its worker is to be killed, with its stack in the log. */
   readonly onOverdue: (run: Run) => void;
-  /** A run begins; undefined: it has ended. For the watchdog and the flight record. */
+  /** A run begins; undefined: it has ended. For the flight record. */
   readonly onRun?: (run: Run | undefined) => void;
   readonly timers?: Timers;
 }
@@ -45,6 +45,7 @@ export class CronRunner {
   #isDraining = false;
   #isWoken = false;
   #wake: (() => void) | undefined;
+  readonly #isDeclared: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #loop: Promise<void> | undefined;
 
   constructor(options: RunnerOptions) {
@@ -58,9 +59,10 @@ export class CronRunner {
     return this.#current?.run;
   }
 
-  /** Never waits for the store: where it is away, jobs begin when it is back. */
-  start(): void {
+  /** Where the store is away, jobs begin when it is back. Resolves when it knows the jobs, or is known to be away. */
+  start(): Promise<void> {
     this.#loop ??= this.#begin();
+    return this.#isDeclared.promise;
   }
 
   /**
@@ -81,6 +83,11 @@ export class CronRunner {
     cancel();
   }
 
+  /** The job that runs threw where nobody caught it: its run has failed. */
+  fail(error: unknown): void {
+    this.#current?.fail(error);
+  }
+
   /** Asks the store anew, now or after the run that is going on. */
   wake(): void {
     this.#isWoken = true;
@@ -92,6 +99,7 @@ export class CronRunner {
     const specs = [...jobs.values()].map(({ spec }) => spec);
     const onLost = (run: Run): void => this.#lost(run);
     await guard.begin(specs, since, { onWake: () => this.wake(), onLost });
+    this.#isDeclared.resolve();
     while (!this.#isDraining) {
       this.#isWoken = false;
       try {

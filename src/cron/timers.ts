@@ -1,3 +1,6 @@
+/** From its signal on, a job has as long to end, milliseconds. */
+export const AFTER_SIGNAL_MS = 5000;
+
 /** Time as the runner and the guard see it: given to them, so that their tests need none to pass. */
 export interface Timers {
   /** Milliseconds that only ever grow. */

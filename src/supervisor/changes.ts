@@ -188,8 +188,7 @@ export class Changes {
     next.options.setLogLevel?.(next.config.log_level);
     // Who asks after that, on a connection of his own, is answered by the new one.
     await closed(old.handles);
-    const form = next.workers.ready[0]?.form ?? 'no app';
-    const text = `${sentence(what)}: generation ${next.generation} serves, ${next.describe()}, ${form}`;
+    const text = `${sentence(what)}: generation ${next.generation} serves, ${next.describe()}, ${next.form}`;
     this.#log.info({ generation: next.generation }, text);
     return { outcome: 'done', text, generation: next.generation };
   }

@@ -23,7 +23,7 @@ async function statusOf(supervisor: Supervisor): Promise<Status> {
   const { current, clock, listeners, changes } = supervisor;
   const handles = supervisor.handles;
   const workers = await Promise.all(handles.map((handle) => workerStatus(handle, clock())));
-  const own = workers.filter(({ generation }) => generation === current.generation);
+  const own = workers.filter(({ generation, role }) => generation === current.generation && role !== 'cron');
   return {
     pid: process.pid,
     version: version(),

@@ -35,7 +35,7 @@ const jobs = new Map(
   names.split(',').map((name) => [name, { run, spec: specOf({ name, rhythm, missed: 'all', retries: 100 }) }]),
 );
 const runner = new CronRunner({ guard, jobs, since: 1, number: Number(number), log, onOverdue: () => {} });
-runner.start();
+void runner.start();
 
 async function stop(): Promise<void> {
   await runner.drain(10 * SECOND);

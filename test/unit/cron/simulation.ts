@@ -184,7 +184,7 @@ export async function simulate(
     onOverdue: (run: Run) => overdue.push(run.name),
   };
   const runner = new CronRunner({ ...options, ...more });
-  runner.start();
+  void runner.start();
   await clock.advance(0);
   t.teardown(async () => {
     const drained = runner.drain(0);

@@ -14,6 +14,7 @@ async function untilStack(t: Test, duringStack: (ledger: Ledger) => void) {
   const watched = {
     name: 'worker 1',
     ledger,
+    runsJobs: false,
     cpuMs: async () => 0,
     ask: () => void steps.push('ask'),
     stack: async () => {
