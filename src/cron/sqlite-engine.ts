@@ -7,13 +7,12 @@ import { inOrder } from './order.ts';
 import { begunRecord, candidateOf, endedOf, isRunning, NOT_HELD, runOf, statusOf } from './records.ts';
 import { begin, end, nextSlice, progressed, type EndContext, type FailureLimits } from './run-state.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
+import { DATABASE } from './sqlite-messages.ts';
 import { beginSession, isAlive, sweepSessions, type Session } from './sqlite-session.ts';
 import { asPaused, declared, isReady, resumed, triggered, undeclared, type JobState } from './state.ts';
 import type { Acquired, Ended, EndRequest, Identity, JobStatus, Run, RunRecord, TriggerRequest } from './store.ts';
 
-/** In data_dir. */
-export const DATABASE = 'tricorn.db';
-const HOLDERS = 'tricorn.db-holders';
+const HOLDERS = `${DATABASE}-holders`;
 
 export interface EngineOptions {
   /** data_dir */

@@ -1,6 +1,9 @@
 /** What a SqliteStore and its thread say to each other. */
 import type { EngineOptions, SqliteEngine } from './sqlite-engine.ts';
 
+/** The file, in data_dir. */
+export const DATABASE = 'tricorn.db';
+
 /** What can be asked for. */
 export type Method = Exclude<keyof SqliteEngine, 'look' | 'reap'> | 'listen';
 

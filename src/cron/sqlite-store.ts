@@ -3,8 +3,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { JobSpec } from './job.ts';
-import { DATABASE } from './sqlite-engine.ts';
-import type { Answer, Call, Failure, Method, StoreThreadBoot } from './sqlite-messages.ts';
+import {
+  DATABASE,
+  type Answer,
+  type Call,
+  type Failure,
+  type Method,
+  type StoreThreadBoot,
+} from './sqlite-messages.ts';
 import type {
   Acquired,
   Ended,

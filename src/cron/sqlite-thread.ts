@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import { DATABASE, SqliteEngine, UnknownJob } from './sqlite-engine.ts';
-import type { Answer, Call, Failure, StoreThreadBoot } from './sqlite-messages.ts';
+import { SqliteEngine, UnknownJob } from './sqlite-engine.ts';
+import { DATABASE, type Answer, type Call, type Failure, type StoreThreadBoot } from './sqlite-messages.ts';
 import { WakeFile } from './wake-file.ts';
 
 /** How often the holders of others' runs are looked at, milliseconds, while there are any: a dead one is found in as much. */

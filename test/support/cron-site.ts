@@ -1,9 +1,13 @@
 /** A service with jobs in a folder of its own: what its jobs do is written down in a file, whoever dies meanwhile. */
+import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pass } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
-import { childrenOf, modes, startTricorn, Tricorn, type Answered, type Mode } from './tricorn.ts';
+import { childrenOf, modes, startTricorn, type Answered, type Mode, type Tricorn } from './tricorn.ts';
+
+const BIN = fileURLToPath(new URL('../../bin/tricorn.js', import.meta.url));
 
 /** What a job has told: `begin` and `end` of a run, and whatever else it likes. */
 export interface Note {
@@ -64,13 +68,17 @@ export async function startCronSite(t: Test, options: CronSiteOptions): Promise<
         await pass(20);
       }
     },
-    command: async (...args) => {
-      const command = new Tricorn(t, args, { cwd: folder });
-      const [code] = await command.ended;
-      const stdout = command.otherLines.join('\n');
-      return { code: code ?? -1, stdout, stderr: command.stderr };
-    },
+    command: (...args) => runCommand(folder, args),
   };
+}
+
+function runCommand(cwd: string, args: readonly string[]): Promise<Answered> {
+  const command = ['-u', 'NODE_OPTIONS', process.execPath, '--conditions=tricorn-source', BIN, ...args];
+  const { promise, resolve } = Promise.withResolvers<Answered>();
+  execFile('env', command, { cwd }, (error, stdout, stderr) => {
+    resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
+  });
+  return promise;
 }
 
 function isLike(note: Note, match: Partial<Note>): boolean {
