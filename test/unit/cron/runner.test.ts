@@ -241,3 +241,11 @@ t.test('progress refuses what are no numbers', async (t) => {
   await clock.advance(0);
   t.match(store.ends, [{ outcome: 'failed', error: /progress\(\) takes two numbers/ }]);
 });
+
+t.test('an error that nobody caught is a failure of the run, though the job never ends', async (t) => {
+  const { clock, store, runner } = await simulate(t, EPOCH, { job: { run: forever } });
+  await clock.advance(30 * SECOND);
+  runner.fail(new Error('from a timer'));
+  await clock.advance(0);
+  t.match(store.ends, [{ outcome: 'failed', error: /from a timer/ }]);
+});
