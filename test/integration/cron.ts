@@ -126,7 +126,7 @@ function reloaded(mode: Mode): void {
       mode,
       jobs: `{ old: { every: 1, run: noted() }, stays: { ${YEARLY}, run: noted() } }`,
     });
-    const { server, noted, notes, deploy } = site;
+    const { server, noted, notes, deploy, command } = site;
     await noted({ job: 'old', what: 'end' });
     deploy(`{ stays: { every: 1, run: noted() } }`);
     server.kill('SIGHUP');
@@ -134,6 +134,7 @@ function reloaded(mode: Mode): void {
     const { at } = await noted({ job: 'stays', what: 'end' });
     await noted({ job: 'stays', what: 'end' }, 3);
     t.notOk(notes().some((note) => note.job === 'old' && note.at > at));
+    t.match((await command('jobs')).stdout, /^old +gone/m);
     // Without any job there are no cron workers.
     deploy('{}');
     server.kill('SIGHUP');
