@@ -27,7 +27,7 @@ export interface CronSite {
   /** Puts an app with these jobs where the server looks: the text of an object literal. */
   deploy(jobs: string): void;
   notes(): Note[];
-  /** Resolves with the `count`-th note that matches. */
+  /** Resolves with the `count`-th note that matches; rejects when the server ends first. */
   noted(match: Partial<Note>, count?: number): Promise<Note>;
   /** Runs `tricorn ARGS` there, to its end. */
   command(...args: readonly string[]): Promise<Answered>;
@@ -51,6 +51,8 @@ export async function startCronSite(t: Test, options: CronSiteOptions): Promise<
     'tricorn.ini': `[options]\n${ini}`,
   });
   const server = await startTricorn(t, 'app.mjs', [...modes[mode], '--no-access-log', ...flags], { cwd: folder });
+  let isOver = false;
+  void server.ended.then(() => (isOver = true));
   const notes = (): Note[] =>
     readFileSync(join(folder, 'notes.jsonl'), 'utf8')
       .split('\n')
@@ -65,6 +67,7 @@ export async function startCronSite(t: Test, options: CronSiteOptions): Promise<
       for (;;) {
         const found = notes().filter((note) => isLike(note, match))[count - 1];
         if (found) return found;
+        if (isOver) throw new Error(`it ended before note ${count} of ${JSON.stringify(match)}`);
         await pass(20);
       }
     },
