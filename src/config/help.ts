@@ -124,7 +124,7 @@ function cells(key: SettingKey): string[] {
 }
 
 const effects: Readonly<Record<Setting['reloadable'], string>> = {
-  live: 'effect at once',
+  live: 'a reload, or `tricorn scale`',
   reload: 'a reload',
   restart: 'a restart',
 };
@@ -228,6 +228,6 @@ empty path means none.
 
 ## When a change takes effect
 
-A [reload](reload.md) reads the configuration anew. \`effect at once\` and \`a reload\`: it has new workers that go by the new
-value replace the old ones, without losing a request; what is \`effect at once\` the supervisor itself goes by, too.
+A [reload](reload.md) reads the configuration anew. \`a reload\`: new workers that go by the new value replace the old ones,
+without losing a request. How many there are can also be changed in what runs ([control](control.md)).
 \`a restart\`: the old value stays, and the log says so.`;

@@ -23,7 +23,7 @@ export interface Facts {
  */
 type SettingType = 'string' | 'path' | 'boolean' | 'integer' | 'count' | 'duration' | 'size' | 'enum' | 'list';
 
-/** What a change needs: nothing (`live`), new workers (`reload`), or a new supervisor (`restart`). */
+/** What a change needs: new workers (`reload`), no more than a command (`live`), or a new supervisor (`restart`). */
 type Reloadable = 'live' | 'reload' | 'restart';
 
 export type Group =
@@ -346,7 +346,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: 0,
     max: dayInSeconds,
     doc: 'CPU time that may pass without a turn of the event loop before it is killed; 0 = no limit',
-    reloadable: 'live',
+    reloadable: 'reload',
   },
   limit_time_real: {
     type: 'duration',
@@ -355,7 +355,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: 0,
     max: dayInSeconds,
     doc: 'Time that a request may take, or the event loop may be silent for whatever reason; 0 = no limit',
-    reloadable: 'live',
+    reloadable: 'reload',
     elsewhere: ['timeout', 'worker_timeout'],
   },
   limit_time_real_cron: {
@@ -365,7 +365,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: -1,
     max: dayInSeconds,
     doc: 'The same for cron workers; -1 = limit_time_real, 0 = no limit',
-    reloadable: 'live',
+    reloadable: 'reload',
   },
   max_inflight: {
     type: 'integer',
@@ -419,7 +419,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: 3,
     min: 0,
     doc: 'Kills of event loops within a minute after which the route that led to them is answered 503 for a minute; 0 = off',
-    reloadable: 'live',
+    reloadable: 'reload',
   },
   crash_loop_limit: {
     type: 'integer',
@@ -471,7 +471,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: 'info',
     values: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
     doc: 'Least severe level that is logged',
-    reloadable: 'live',
+    reloadable: 'reload',
     placeholder: 'LEVEL',
   },
   log_format: {

@@ -49,7 +49,7 @@ function isSame(a: unknown, b: unknown): boolean {
 }
 
 const effects: Readonly<Record<Change['takes'], string>> = {
-  live: 'live',
+  live: 'new workers, or `tricorn scale`',
   reload: 'new workers',
   restart: 'restart; a reload keeps the old value',
 };

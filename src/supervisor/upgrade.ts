@@ -78,8 +78,8 @@ export class Upgrade {
     await this.#supervisor.manager.tellMainPid(successor.pid);
     if (this.#supervisor.state !== 'serving') return this.#failed(successor, 'is not needed: the service stops');
     if (successor.hasEnded) return this.#failed(successor, 'ended before it was let on');
-    const text = `Upgrade: process ${successor.pid} is the service now; this one drains and ends`;
-    this.#log.info({ successor: successor.pid }, text);
+    const text = `process ${successor.pid} is the service now; this one drains and ends`;
+    this.#log.info({ successor: successor.pid }, `Upgrade: ${text}`);
     successor.letGo();
     this.#successor = undefined;
     this.#supervisor.handOver(successor.pid, news.taken);
