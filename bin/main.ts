@@ -9,6 +9,7 @@ import { commands, parseCommandLine } from '../src/config/command-line.ts';
 import type { Config, LoadedConfig } from '../src/config/config.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { controlCommandNamed } from '../src/control/commands.ts';
+import { jobCommandNamed, jobCommands } from '../src/cron/commands.ts';
 import { toWireError, type WireError } from '../src/errors.ts';
 import { openSupervisorLog } from '../src/log/supervisor-log.ts';
 
@@ -46,6 +47,8 @@ async function dispatch(argv: readonly string[], env: Environment, io: Io): Prom
   if (control && control.startsApp !== true) {
     return (await import('../src/control/cli.ts')).runControl({ command: control, argv, env, io });
   }
+  const jobs = jobCommandNamed(command);
+  if (jobs) return (await import('../src/cron/cli.ts')).runJobCommand({ command: jobs, argv, env, io });
   if (action === 'help') return print(io, await help());
   const cwd = whereCalled(env, io.cwd());
   const load = (): LoadedConfig => loadConfig({ argv, env, cwd, stdoutIsTTY: io.stdout.isTTY === true });
@@ -110,7 +113,8 @@ async function help(): Promise<string> {
     import('../src/control/command-line.ts'),
     import('../src/supervisor/signals.ts'),
   ]);
-  const entries = [...commands.slice(0, 1), ...controlUsages];
+  const jobUsages = jobCommands.map(({ usage: name, summary }) => ({ name, summary }));
+  const entries = [...commands.slice(0, 1), ...controlUsages, ...jobUsages];
   return renderHelp(entries, { 'Signals to the supervisor': signalHelp() });
 }
 

@@ -13,8 +13,10 @@ import type { Logger } from './log/supervisor-log.ts';
 import { bootTimeout, earlyEnd, trialError } from './supervisor/boot-errors.ts';
 import { howItEnded } from './supervisor/deaths.ts';
 import type { Hook } from './supervisor/hooks.ts';
+import { Crew } from './supervisor/crew.ts';
 import { launchWorker, type Post } from './supervisor/launch.ts';
 import { watchPoison } from './supervisor/poison-watch.ts';
+import { extraGrace } from './roster/grace.ts';
 import { Readiness } from './supervisor/readiness.ts';
 import { freeze } from './supervisor/releases.ts';
 import { generationTransition, type GenerationState, type ServerState } from './supervisor/server-state.ts';
@@ -78,10 +80,15 @@ export abstract class CommonServer {
   readonly #supervisor: Supervisor;
   readonly #log: Logger;
   readonly #readiness: Readiness;
-  readonly #poison: ReturnType<typeof watchPoison>[] = [];
+  readonly #poison: readonly ReturnType<typeof watchPoison>[];
   /** The evented worker on a port of its own, where there is one. */
   readonly #aside: Workers;
+  /** The cron workers, where the app has jobs. */
+  readonly crew: Workers;
+  readonly #crew: Crew;
   readonly #booted: PromiseWithResolvers<WireError | undefined> = Promise.withResolvers();
+  /** When it was made, by the wall clock: of two generations, the later one decides about the jobs. */
+  readonly #since: number = Date.now();
   #state: GenerationState = 'new';
   /** It never served, and the reason has been told. */
   #hasFailed = false;
@@ -99,6 +106,11 @@ export abstract class CommonServer {
     this.generation = this.#supervisor.generations.nextNumber();
     this.workers = this.#hire({ log, clock, launch: (number) => this.#launch(number) });
     this.#aside = this.#hire({ log, clock, launch: (number) => this.#launchAside(number) });
+    // What kills a cron worker is no route.
+    const threshold = this.config.poison_threshold;
+    this.#poison = [this.workers, this.#aside].map((workers) => watchPoison(workers, { threshold, log, clock }));
+    this.crew = this.#hire({ log, clock, launch: (number) => this.#launchCron(number) });
+    this.#crew = new Crew({ config: this.config, mode: () => this.mode, isCheck: this.#supervisor.check });
     this.#readiness = new Readiness({
       workers: this.workers,
       config: this.config,
@@ -118,8 +130,6 @@ export abstract class CommonServer {
     workers.on('lost', (handle, thread) => this.#onLost(`thread ${thread} of ${handle.name}`));
     workers.on('late', (handle) => void this.#onBootTimeout(handle));
     workers.on('stuck', (handle) => this.#onStuck(workers, handle));
-    const { log, clock } = options;
-    this.#poison.push(watchPoison(workers, { threshold: this.config.poison_threshold, log, clock }));
     return workers;
   }
 
@@ -169,6 +179,8 @@ export abstract class CommonServer {
   tick(): void {
     this.#keep(this.workers, this.wanted().workers);
     this.#keep(this.#aside, this.#state === 'draining' ? 0 : this.#staffAside);
+    this.#crew.hear(this.workers.ready[0] ?? this.crew.ready[0]);
+    this.#keep(this.crew, this.#wantedCrew);
     if (this.#state === 'booting' && !this.onTrial && this.#isComplete) {
       this.#enter('serving');
       this.#booted.resolve(undefined);
@@ -179,12 +191,23 @@ export abstract class CommonServer {
     workers.reap();
     workers.escalate();
     workers.recycle(wanted);
-    workers.cull(wanted, this.#killTime());
+    workers.cull(wanted, this.#killTime(workers));
     workers.spawn(wanted);
   }
 
   get #isComplete(): boolean {
+    return this.#serves && this.crew.ready.length >= this.#crew.size;
+  }
+
+  /** Whether all that serve HTTP are there. */
+  get #serves(): boolean {
     return this.workers.ready.length >= this.staff && this.#aside.ready.length >= this.#staffAside;
+  }
+
+  /** Last of all: what they make of the schedules should not be seen of a generation that fails. */
+  get #wantedCrew(): number {
+    if (this.#state === 'draining' || this.onTrial) return 0;
+    return this.#state === 'booting' && !this.#serves ? 0 : this.#crew.size;
   }
 
   /** Takes another number of workers or threads. Returns what it did or why it did nothing, for the log. */
@@ -214,7 +237,7 @@ export abstract class CommonServer {
     if (this.#state === 'draining') return;
     this.#enter('draining');
     this.#booted.resolve(undefined);
-    for (const workers of this.#all) workers.drainAll(this.#killTime(), final);
+    for (const workers of this.#all) workers.drainAll(this.#killTime(workers), final);
     this.#supervisor.wake();
   }
 
@@ -236,12 +259,22 @@ export abstract class CommonServer {
   }
 
   get #all(): readonly Workers[] {
-    return [this.workers, this.#aside];
+    return [this.workers, this.#aside, this.crew];
   }
 
   /** All its workers, whatever their role. */
   get handles(): readonly WorkerHandle[] {
     return this.#all.flatMap((workers) => [...workers]);
+  }
+
+  /** It serves nothing, and has no jobs. */
+  get isIdle(): boolean {
+    return this.staff === 0 && this.#crew.size === 0;
+  }
+
+  /** What its app is, in words, as the first worker has told. */
+  get form(): string {
+    return this.handles.find(({ form }) => form !== '')?.form ?? 'no app';
   }
 
   /** Whether the last of its workers is gone, and none will be started. */
@@ -283,6 +316,15 @@ export abstract class CommonServer {
     return launchWorker({ folder, generation, loaded: { ...loaded, config } }, post, this.#supervisor);
   }
 
+  /** In threaded mode they share its memory among each other. */
+  #launchCron(worker: number): WorkerHandle {
+    const { folder, generation, loaded } = this;
+    const { threads, title } = this.#crew;
+    const config = { ...loaded.config, threads: Math.max(threads, 1) };
+    const post = { role: 'cron', worker, threads, title, since: this.#since } as const;
+    return launchWorker({ folder, generation, loaded: { ...loaded, config } }, post, this.#supervisor);
+  }
+
   #onGone(handle: WorkerHandle, exit: Exit): void {
     const { deaths, state } = this.#supervisor;
     if (!exit.expected && handle.readyAt !== undefined) this.#onLost(`${handle.name}, ${howItEnded(exit)}`);
@@ -295,7 +337,7 @@ export abstract class CommonServer {
   #onStuck(workers: Workers, handle: WorkerHandle): void {
     this.#onLost(handle.name);
     this.#supervisor.deaths.count(handle);
-    workers.replace(handle, this.#killTime());
+    workers.replace(handle, this.#killTime(workers));
   }
 
   /** On trial nothing may be lost: what dies so soon would go on dying. */
@@ -330,8 +372,9 @@ export abstract class CommonServer {
     if (this.#state === 'serving') this.#log.info({ worker: handle.number }, `${handle.name} is ready`);
   }
 
-  #killTime(): number {
-    return this.#supervisor.clock() + this.config.graceful_timeout * 1000 + KILL_GRACE_MS;
+  #killTime(workers: Workers): number {
+    const grace = KILL_GRACE_MS + extraGrace(workers === this.crew ? 'cron' : 'http');
+    return this.#supervisor.clock() + this.config.graceful_timeout * 1000 + grace;
   }
 
   #enter(state: GenerationState): void {

@@ -36,6 +36,9 @@ export type ErrorCode =
   | 'TRC_APP_LISTENS'
   | 'TRC_APP_BOOT'
   | 'TRC_BOOT_TIMEOUT'
+  | 'TRC_JOBS'
+  | 'TRC_STORE'
+  | 'TRC_JOB_UNKNOWN'
   | 'TRC_REQUEST_TIME'
   | 'TRC_UNCAUGHT'
   | 'TRC_OVERLOADED'
@@ -140,6 +143,21 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
     exit: 3,
     message: 'the app {app} was not ready within boot_timeout = {seconds} s',
     hint: 'Look for an await in a plugin or in onStart that never ends, or raise --boot-timeout.',
+  },
+  TRC_JOBS: {
+    exit: 3,
+    message: '{count} in the jobs of the app {app}:\n{problems}',
+    hint: 'docs/cron.md tells what a job may have. `tricorn check` repeats this without serving.',
+  },
+  TRC_STORE: {
+    exit: 4,
+    message: 'the store of the jobs, {place}: {reason}',
+    hint: 'Nothing but jobs depends on it, and it is tried again. docs/cron.md tells about data_dir and db_url.',
+  },
+  TRC_JOB_UNKNOWN: {
+    exit: 2,
+    message: 'there is no job {name}{question}',
+    hint: '`tricorn jobs` shows all of them; a new one is known once a cron worker has started with it.',
   },
   TRC_REQUEST_TIME: {
     status: 503,

@@ -4,6 +4,7 @@ export type {
   AppDefinition,
   AppEntry,
   AppHooks,
+  AppJobs,
   AppPlugin,
   DefinedApp,
   FastifyApp,
@@ -12,3 +13,6 @@ export type {
   MiddlewareApp,
   Role,
 } from './app/define-app.ts';
+export type { Job, JobDefinition, JobDefinitions } from './cron/job.ts';
+export { trigger } from './cron/trigger.ts';
+export type { TriggerOptions } from './cron/trigger.ts';

@@ -27,6 +27,8 @@ export interface LoopBoot {
   /** 0 = the main thread of a worker process. */
   readonly thread: number;
   readonly generation: number;
+  /** For cron workers: when the generation was made, milliseconds since 1970. Absent for others. */
+  readonly since?: number;
   readonly address: ListenAddress | null;
   /** Absent in normal operation. */
   readonly recorder?: RecorderBoot;
@@ -124,6 +126,15 @@ export interface LoopStack {
   readonly requests?: readonly string[];
 }
 
+/** It serves from now on. */
+interface Ready {
+  readonly type: 'ready';
+  /** Of app, in words. */
+  readonly form: string;
+  /** How many jobs the app has. */
+  readonly jobs: number;
+}
+
 /** A limit is reached: it is to be recycled. */
 interface Worn {
   readonly type: 'worn';
@@ -174,7 +185,7 @@ export type ToWorker =
   | { readonly type: 'usage' };
 
 export type FromWorker =
-  | { readonly type: 'ready'; readonly form: string }
+  | Ready
   | { readonly type: 'fatal'; readonly error: WireError }
   | Broken
   /** Draining: it accepts no more, neither does the kernel for it. */
@@ -183,8 +194,8 @@ export type FromWorker =
   | { readonly type: 'threads'; readonly ready: boolean; readonly failed: boolean }
   /** Threads: one of them has died, or cannot go on; it is replaced. */
   | { readonly type: 'lost'; readonly thread: number }
-  /** Threads: all are replaced, or why one could not be. */
-  | { readonly type: 'renewed'; readonly error?: WireError | undefined }
+  /** Threads: all are replaced, and how many jobs the app has now; or why one could not be. */
+  | { readonly type: 'renewed'; readonly error?: WireError | undefined; readonly jobs: number }
   | { readonly type: 'measured'; readonly loops: readonly LoopFigures[] }
   | Worn
   | WorkerUsage;
@@ -194,8 +205,10 @@ export type FromWorker =
  * not be able to throw in the supervisor.
  */
 export function isFromWorker(message: unknown): message is FromWorker {
-  const { type, form, error, loops, reason, ready, thread } = (message ?? {}) as Readonly<Record<string, unknown>>;
-  if (type === 'ready') return typeof form === 'string';
+  const { type, form, jobs, error, loops, reason, ready, thread } = (message ?? {}) as Readonly<
+    Record<string, unknown>
+  >;
+  if (type === 'ready') return typeof form === 'string' && typeof jobs === 'number';
   if (type === 'fatal') return typeof error === 'object' && error !== null;
   if (type === 'worn') return typeof reason === 'string';
   if (type === 'broken' || type === 'closed' || type === 'renewed') return true;
@@ -229,7 +242,7 @@ export type ToThread =
   | { readonly type: 'listen'; readonly on: readonly AcceptFrom[] };
 
 export type FromThread =
-  | { readonly type: 'ready'; readonly form: string }
+  | Ready
   | { readonly type: 'fatal'; readonly error: WireError }
   | Broken
   | Worn

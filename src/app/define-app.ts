@@ -1,6 +1,7 @@
 import type http from 'node:http';
 import type { FastifyInstance, FastifyPluginOptions } from 'fastify';
 import type pino from 'pino';
+import type { JobDefinitions } from '../cron/job.ts';
 
 /** Marks what defineApp() returned. Registered, so that two copies of the package know each other's. */
 export const BRAND: unique symbol = Symbol.for('tricorn.app');
@@ -77,14 +78,19 @@ export type AppEntry = OneOf<{
   fetch: FetchHandler;
 }>;
 
-export type AppDefinition = AppEntry & AppHooks;
+export interface AppJobs {
+  /** Jobs that run at given times, or when trigger() asks for it: docs/cron.md. */
+  readonly cron?: JobDefinitions;
+}
+
+export type AppDefinition = AppEntry & AppHooks & AppJobs;
 
 /** What defineApp() returns: the default export of an app module. */
 export type DefinedApp = AppDefinition & { readonly [BRAND]: true };
 
 const ENTRIES = ['http', 'handler', 'fetch'] as const;
 const HOOKS = ['onStart', 'onStop', 'health', 'stats'] as const;
-const KNOWN: readonly string[] = [...ENTRIES, ...HOOKS];
+const KNOWN: readonly string[] = [...ENTRIES, ...HOOKS, 'cron'];
 
 /**
  * Declares an app with its hooks, typed.

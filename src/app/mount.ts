@@ -2,6 +2,7 @@ import type http from 'node:http';
 import { types } from 'node:util';
 import { pathToFileURL } from 'node:url';
 import type { Config } from '../config/config.ts';
+import type { KnownJob } from '../cron/job.ts';
 import { TricornError } from '../errors.ts';
 import { compileTrust, installProxy } from '../http/proxy.ts';
 import { bootError, loadError } from './boot-errors.ts';
@@ -19,6 +20,8 @@ export interface MountedApp {
   readonly form: string;
   /** Give it connections by `server.emit('connection', socket)`, once start() has resolved. */
   readonly server: http.Server;
+  /** Its jobs by name, checked; empty where it has none. */
+  readonly jobs: ReadonlyMap<string, KnownJob>;
   /** Boots the framework, then runs onStart. @throws TricornError TRC_APP_BOOT, TRC_BOOT_TIMEOUT or TRC_APP_LISTENS */
   start(): Promise<void>;
   /**
@@ -35,7 +38,7 @@ export interface MountedApp {
 /**
  * Imports the app of the configuration and makes its server.
  *
- * @throws TricornError TRC_APP_LOAD, TRC_APP_FORM or TRC_APP_LISTENS, with the app's own error as cause
+ * @throws TricornError TRC_APP_LOAD, TRC_APP_FORM or TRC_APP_LISTENS, with the app's own error as cause; TRC_JOBS
  */
 export async function mountApp(context: MountContext): Promise<MountedApp> {
   const { app } = context.config;
@@ -45,9 +48,10 @@ export async function mountApp(context: MountContext): Promise<MountedApp> {
     if (listens.seen()) throw new TricornError('TRC_APP_LISTENS', { app });
     const recognised = recognise(namespace);
     if ('refused' in recognised) throw new TricornError(recognised.code, { app, seen: recognised.refused });
+    const jobs = await jobsOf(recognised, context.config);
     const form = await mountForm(recognised, context);
     if (context.config.proxy_mode) installProxy(form.server, compileTrust(context.config.proxy_trust));
-    return mounted(recognised, form, context);
+    return { ...mounted(recognised, form, context), jobs };
   } finally {
     listens.stop();
   }
@@ -78,7 +82,15 @@ async function mountForm(app: Recognised, context: MountContext): Promise<FormMo
   }
 }
 
-function mounted(app: Recognised, form: FormMount, context: MountContext): MountedApp {
+/** Wherever the app is loaded, so that it does not depend on the worker's role whether a mistake ends the boot. */
+async function jobsOf({ cron }: Recognised, config: Config): Promise<MountedApp['jobs']> {
+  if (cron === undefined) return new Map();
+  const { readJobs } = await import('../cron/read-jobs.ts');
+  const { limit_time_real: real, limit_time_real_cron: timeout } = config;
+  return readJobs(cron, { app: config.app, timeout: timeout === -1 ? real : timeout, now: Date.now() });
+}
+
+function mounted(app: Recognised, form: FormMount, context: MountContext): Omit<MountedApp, 'jobs'> {
   const hooks: AppHooks = app.hooks;
   const hookContext = contextOf(form.server, context);
   let started = false;

@@ -47,6 +47,8 @@ export type Recognised = Form & {
   /** The module's `options` export: for the Fastify server and its plugin, as `fastify start --options` takes it. */
   readonly options: Options;
   readonly hooks: AppHooks;
+  /** The jobs as they were written, of defineApp() or of the module's export `cron`; undefined where there are none. */
+  readonly cron: unknown;
 };
 
 export interface Refusal {
@@ -64,8 +66,8 @@ export type Namespace = Readonly<Record<string, unknown>>;
  * `default` goes before `handler`. What CommonJS modules export, compiled ones included, is taken as it was meant.
  */
 export function recognise(namespace: Namespace): Recognised | Refusal {
-  const { main, handler, options } = unwrap(namespace);
-  const rest = { options: isOptions(options) ? options : {} };
+  const { main, handler, options, cron } = unwrap(namespace);
+  const rest = { options: isOptions(options) ? options : {}, cron };
   if (main === undefined) {
     if (handler === undefined) return refuse(describeEmpty(namespace));
     if (typeof handler !== 'function') return refuse(`a handler that is ${describe(handler)}`);
@@ -73,7 +75,8 @@ export function recognise(namespace: Namespace): Recognised | Refusal {
   }
   const defined = hasMembers(main) && main[BRAND] === true ? (main as unknown as DefinedApp) : undefined;
   const form = defined === undefined ? formOf(main) : formOfDefined(defined);
-  return 'refused' in form ? form : { ...form, ...rest, hooks: defined ?? {} };
+  if ('refused' in form) return form;
+  return { ...form, ...rest, hooks: defined ?? {}, cron: defined?.cron ?? cron };
 }
 
 function formOfDefined(app: DefinedApp): Form | Refusal {
@@ -102,16 +105,17 @@ function formOf(value: unknown): Form | Refusal {
 }
 
 /** Finds the app and its options, in an ES module, in `module.exports` and in what compilers make of `export`. */
-function unwrap(namespace: Namespace): { main: unknown; handler: unknown; options: unknown } {
-  const { default: main, handler, options } = namespace;
+function unwrap(namespace: Namespace): { main: unknown; handler: unknown; options: unknown; cron: unknown } {
+  const { default: main, handler, options, cron } = namespace;
   const exported = isCommonJs(namespace) && hasMembers(main) ? main : undefined;
-  if (exported === undefined) return { main, handler, options };
+  if (exported === undefined) return { main, handler, options, cron };
   // `exports.default = …`, with or without a compiler's __esModule, is how fastify-cli's CommonJS apps may export.
   const plain = typeof exported !== 'function' && !isApp(exported);
   return {
     main: plain ? exported['default'] : main,
     handler: handler ?? (plain ? exported['handler'] : undefined),
     options: options ?? exported['options'],
+    cron: cron ?? exported['cron'],
   };
 }
 

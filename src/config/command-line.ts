@@ -1,6 +1,7 @@
 /** The command line: command, action, and settings given as flags. */
 import { parseArgs } from 'node:util';
 import { controlCommands } from '../control/commands.ts';
+import { jobCommands } from '../cron/commands.ts';
 import { type Given, oldName, type Source } from './given.ts';
 import { didYouMean, meant, question } from './nearest.ts';
 import { dashed, flagOf, type SettingKey, settingKeys, settings, settingsCalled } from './settings.ts';
@@ -32,7 +33,7 @@ export interface Command {
 const serve: Command = { name: 'serve', summary: 'Serve the app; needs not be written' };
 
 /** The first is the default: `tricorn app.ts` is `tricorn serve app.ts`. */
-export const commands: readonly Command[] = [serve, ...controlCommands];
+export const commands: readonly Command[] = [serve, ...controlCommands, ...jobCommands];
 
 /** The flags that are no settings. */
 const actions: Readonly<Record<string, Action>> = {

@@ -66,6 +66,18 @@ export interface Config {
   /** Failed starts in a row; 0 = off. */
   readonly crash_loop_limit: number;
   readonly exit_on_crash_loop: boolean;
+  readonly max_cron_threads: number;
+  /** Seconds; 0 = no limit. */
+  readonly limit_time_worker_cron: number;
+  /** Absolute path. */
+  readonly data_dir: string;
+  /** '' = none: SQLite in data_dir. */
+  readonly db_url: string;
+  /** Runs. */
+  readonly cron_history: number;
+  /** In a row; 0 = never. */
+  readonly cron_failure_limit: number;
+  readonly cron_failure_days: number;
   readonly proxy_mode: boolean;
   /** Addresses, CIDR ranges, or the names loopback, linklocal, uniquelocal. */
   readonly proxy_trust: readonly string[];

@@ -16,6 +16,8 @@ export interface FileSource extends Source {
   readonly app: IniFile['app'];
   /** Its settings are known: there is no file, or it could be read. */
   readonly readable: boolean;
+  /** Absolute: where the file is; the working directory where there is none. */
+  readonly folder: string;
 }
 
 /**
@@ -28,11 +30,17 @@ export function readConfigFile(configFile: string | undefined, env: Environment,
   const variable = configFromEnvironment(env);
   const name = configFile ?? variable ?? defaultFile;
   const path = resolve(cwd, name);
-  if (configFile === undefined && variable === undefined && !isThere(path)) return noFile;
+  if (configFile === undefined && variable === undefined && !isThere(path)) return { ...noFile, folder: cwd };
   return fromIni(readIniFile(path, showPath(name), naming(configFile, variable)), showPath(name), dirname(path));
 }
 
-const noFile: FileSource = { given: [], problems: [], warnings: [], app: Object.freeze({}), readable: true };
+const noFile: Omit<FileSource, 'folder'> = {
+  given: [],
+  problems: [],
+  warnings: [],
+  app: Object.freeze({}),
+  readable: true,
+};
 
 /** Also where it leads nowhere or may not be looked at: reading it then says so. */
 function isThere(path: string): boolean {
@@ -62,7 +70,7 @@ function fromIni({ options, app, problems, readable }: IniFile, name: string, ba
     else given.set(key, fromEntry(entry, key, place, base));
     if (key !== undefined && key !== entry.name) warnings.push(oldName(place, entry.name, key));
   }
-  return { given: [...given.values()], problems: [...problems, ...unknown], warnings, app, readable };
+  return { given: [...given.values()], problems: [...problems, ...unknown], warnings, app, readable, folder: base };
 }
 
 function unknownSetting(place: string, name: string): string {

@@ -8,6 +8,7 @@ const trustNames: readonly string[] = ['loopback', 'linklocal', 'uniquelocal'];
 export const formats: Readonly<Record<Format, (text: string) => boolean>> = {
   host: (text) => isIP(text) !== 0 || isHostName(text),
   mode: (text) => /^0?[0-7]{3}$/.test(text),
+  postgres: (text) => text === '' || (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)),
   canary: (text) => text === '' || parseCanary(text) !== undefined,
   trust: (text) => trustNames.includes(text) || isAddressOrRange(text),
 };

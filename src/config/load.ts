@@ -1,7 +1,7 @@
 /** Loads the configuration: default < file < environment < flag. */
 import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { extname, resolve } from 'node:path';
+import { extname, join, resolve } from 'node:path';
 import { TricornError } from '../errors.ts';
 import { parseCommandLine } from './command-line.ts';
 import type { Config, LoadedConfig } from './config.ts';
@@ -39,7 +39,7 @@ export function loadConfig(input: LoadInput): LoadedConfig {
   const line = parseCommandLine(input.argv, input.cwd, input.commands);
   const file = readConfigFile(line.configFile, input.env, input.cwd);
   const environment = readEnvironment(input.env, input.cwd);
-  const facts = { parallelism: input.parallelism ?? availableParallelism(), stdoutIsTTY: input.stdoutIsTTY };
+  const facts = factsOf(input, file.folder);
   const layers = [file, environment, line].map((source) => checkValues(source, facts));
   const merged = merge(layers, facts);
   const needsApp = (input.needsApp ?? line.action !== 'print-config') && file.readable && !line.isMisspelt;
@@ -54,6 +54,13 @@ export function loadConfig(input: LoadInput): LoadedConfig {
     origins: originsOf(merged),
     warnings,
   });
+}
+
+function factsOf({ parallelism, stdoutIsTTY, env }: LoadInput, folder: string): Facts {
+  // systemd's StateDirectory=; it separates several by colons.
+  const given = env['STATE_DIRECTORY']?.split(':')[0] ?? '';
+  const stateDirectory = given === '' ? join(folder, '.tricorn') : given;
+  return { parallelism: parallelism ?? availableParallelism(), stdoutIsTTY, stateDirectory };
 }
 
 /** Whether a setting was given at all, with whatever value. */

@@ -11,6 +11,8 @@ export interface Facts {
   /** os.availableParallelism() */
   readonly parallelism: number;
   readonly stdoutIsTTY: boolean;
+  /** Absolute: the service manager's folder for what must last, else `.tricorn` beside the ini. */
+  readonly stateDirectory: string;
 }
 
 /**
@@ -31,13 +33,14 @@ export type Group =
   | 'HTTP'
   | 'Timeouts and limits'
   | 'Supervision'
+  | 'Jobs'
   | 'Proxy'
   | 'Logging'
   | 'Process'
   | 'Development';
 
 /** A value's form beyond its type: see formats.ts. */
-export type Format = 'host' | 'trust' | 'mode' | 'canary';
+export type Format = 'host' | 'trust' | 'mode' | 'postgres' | 'canary';
 
 export interface Setting<V = unknown> {
   readonly type: SettingType;
@@ -436,6 +439,70 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     doc: 'Exit with code 3 in a crash loop instead of trying on',
     reloadable: 'reload',
     unusedWhen: (config) => (config.crash_loop_limit > 0 ? undefined : 'crash_loop_limit is 0'),
+  },
+  max_cron_threads: {
+    type: 'integer',
+    group: 'Jobs',
+    default: 2,
+    min: 0,
+    max: 1024,
+    doc: 'Cron workers, where the app has jobs (docs/cron.md); 0 = run no jobs here',
+    reloadable: 'reload',
+  },
+  limit_time_worker_cron: {
+    type: 'duration',
+    group: 'Jobs',
+    default: 0,
+    min: 0,
+    doc: 'Age at which a cron worker is recycled; 0 = no limit',
+    reloadable: 'reload',
+  },
+  data_dir: {
+    type: 'path',
+    group: 'Jobs',
+    default: (facts) => facts.stateDirectory,
+    defaultText: '$STATE_DIRECTORY, else .tricorn beside the ini or in the working directory',
+    doc: 'Folder of what must outlive the service: the jobs, unless there is a db_url',
+    reloadable: 'reload',
+  },
+  db_url: {
+    type: 'string',
+    group: 'Jobs',
+    default: '',
+    defaultText: 'none',
+    doc: 'PostgreSQL where several machines share the jobs: postgres://user:password@host/database',
+    reloadable: 'reload',
+    placeholder: 'URL',
+    format: 'postgres',
+    secret: true,
+    elsewhere: ['database_url'],
+  },
+  cron_history: {
+    type: 'integer',
+    group: 'Jobs',
+    default: 100,
+    min: 1,
+    max: 100_000,
+    doc: 'Runs of each job that its history keeps',
+    reloadable: 'reload',
+  },
+  cron_failure_limit: {
+    type: 'integer',
+    group: 'Jobs',
+    default: 5,
+    min: 0,
+    doc: 'Failures in a row, over more than cron_failure_days, at which a job is deactivated; 0 = never',
+    reloadable: 'reload',
+  },
+  cron_failure_days: {
+    type: 'integer',
+    group: 'Jobs',
+    default: 7,
+    min: 0,
+    max: 3650,
+    doc: 'Days since the first of the failures that must have passed before a job is deactivated',
+    reloadable: 'reload',
+    unusedWhen: (config) => (config.cron_failure_limit > 0 ? undefined : 'cron_failure_limit is 0'),
   },
   proxy_mode: {
     type: 'boolean',

@@ -1,5 +1,6 @@
 /** What `status` and `stacks` print for people. */
 import type { LoopStack } from '../protocol.ts';
+import { columns } from './columns.ts';
 import type { LastChange, Status, WorkerStacks, WorkerStatus } from './operations.ts';
 
 const MIB = 1024 * 1024;
@@ -53,16 +54,6 @@ function workerRow({ number, pid, role, state, generation, ageMs, threads, usage
     sum('requests'),
     sum('inflight'),
   ];
-}
-
-function columns(rows: readonly (readonly string[])[]): string[] {
-  const widths = HEADER.map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
 }
 
 function showChange({ command, at, outcome, text }: LastChange): string {

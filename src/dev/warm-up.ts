@@ -41,7 +41,7 @@ async function warmFastify(context: MountContext): Promise<void> {
     fastify.post('/', { schema }, async () => ({ count: 1 }));
   };
   const form = await mountPlugin(
-    { form: 'fastify plugin', value, guessed: false, options: {}, hooks: {} },
+    { form: 'fastify plugin', value, guessed: false, options: {}, hooks: {}, cron: undefined },
     { ...context, app_options: {} },
   );
   await form.ready();

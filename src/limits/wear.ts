@@ -3,10 +3,13 @@
  * max_requests with jitter, and Puma's worker killer.
  */
 import type { Config } from '../config/config.ts';
+import type { Role } from '../protocol.ts';
 
 export interface WearLimits {
   readonly requests: number;
   readonly ageMs: number;
+  /** The setting that says so. */
+  readonly ageSetting: 'limit_time_worker' | 'limit_time_worker_cron';
   /** Of the loop's own heap, external memory and array buffers together. */
   readonly bytes: number;
 }
@@ -23,11 +26,13 @@ export interface WearFacts {
  * @param loops how many share the worker's memory
  * @param random 0 to 1
  */
-export function wearLimits(config: Config, loops: number, random: () => number = Math.random): WearLimits {
+export function wearLimits(config: Config, role: Role, loops: number, random: () => number = Math.random): WearLimits {
+  const ageSetting = role === 'cron' ? 'limit_time_worker_cron' : 'limit_time_worker';
   const jitter = 1 + (random() * config.limit_request_jitter) / 100;
   return {
     requests: Math.round(off(config.limit_request) * jitter),
-    ageMs: off(config.limit_time_worker) * 1000 * jitter,
+    ageMs: off(config[ageSetting]) * 1000 * jitter,
+    ageSetting,
     bytes: loops > 1 ? off(config.limit_memory_soft) / loops : Infinity,
   };
 }
@@ -35,7 +40,7 @@ export function wearLimits(config: Config, loops: number, random: () => number =
 /** The reason to recycle, for the log; undefined while there is none. */
 export function wornBy(limits: WearLimits, { requests, ageMs, bytes }: WearFacts): string | undefined {
   if (requests >= limits.requests) return `limit_request: ${requests} requests`;
-  if (ageMs >= limits.ageMs) return `limit_time_worker: ${Math.round(ageMs / 1000)} s old`;
+  if (ageMs >= limits.ageMs) return `${limits.ageSetting}: ${Math.round(ageMs / 1000)} s old`;
   if (bytes >= limits.bytes) return `limit_memory_soft: ${mib(bytes)} MiB in one thread`;
   return undefined;
 }
@@ -45,7 +50,7 @@ export interface MemoryLimits {
   readonly hard: number;
 }
 
-export function memoryLimits(config: Config, role: 'http' | 'evented' | 'cron'): MemoryLimits {
+export function memoryLimits(config: Config, role: Role): MemoryLimits {
   if (role !== 'evented') return { soft: off(config.limit_memory_soft), hard: off(config.limit_memory_hard) };
   return { soft: off(config.limit_memory_soft_evented), hard: off(config.limit_memory_hard_evented) };
 }

@@ -4,7 +4,10 @@ import { explicit } from '../config/load.ts';
 import { settingKeys } from '../config/settings.ts';
 import type { WorkerBoot } from '../protocol.ts';
 
-type Whom = Pick<WorkerBoot, 'role' | 'worker' | 'threads' | 'generation' | 'address' | 'listeners' | 'recorder'>;
+type Whom = Pick<
+  WorkerBoot,
+  'role' | 'worker' | 'threads' | 'generation' | 'since' | 'address' | 'listeners' | 'recorder'
+>;
 
 export function bootMessage(whom: Whom, loaded: LoadedConfig): WorkerBoot {
   return {

@@ -198,9 +198,8 @@ export class Changes {
     next.options.setLogLevel?.(next.config.log_level);
     // Who asks after that, on a connection of his own, is answered by the new one.
     await closed(old.handles);
-    const form = next.workers.ready[0]?.form ?? 'no app';
     const kept = this.#kept.splice(0).map((warning) => `; ${warning}`);
-    const text = `generation ${next.generation} serves, ${next.describe()}, ${form}${kept.join('')}`;
+    const text = `generation ${next.generation} serves, ${next.describe()}, ${next.form}${kept.join('')}`;
     this.#log.info({ generation: next.generation }, `${sentence(what)}: ${text}`);
     return { outcome: 'done', text, generation: next.generation };
   }

@@ -22,7 +22,7 @@ export interface Premises {
 }
 
 type Employer = Pick<CommonServer, 'loaded' | 'generation' | 'folder'>;
-export interface Post extends Pick<WorkerBoot, 'role' | 'worker' | 'threads'> {
+export interface Post extends Pick<WorkerBoot, 'role' | 'worker' | 'threads' | 'since'> {
   /** Default `worker`. */
   readonly title?: string;
 }
@@ -50,7 +50,7 @@ export function describeWorker(
   { listeners, account }: Premises,
   recorder?: FlightRecorder,
 ): Description {
-  const own = title === undefined ? listeners.of(post.role) : listeners.aside;
+  const own = post.role === 'evented' && title !== undefined ? listeners.aside : listeners.of(post.role);
   const { fds, ...told } = inherit(own, post.threads, recorder);
   const boot = bootMessage({ ...post, generation, address: own[0]?.address ?? null, ...told }, loaded);
   return { boot, spawn: { fds, account, folder } };

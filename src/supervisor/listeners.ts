@@ -77,8 +77,9 @@ export class Listeners {
     return this.all.filter((listener) => this.#isAside(listener));
   }
 
-  /** What the workers of a mode accept on: the one worker of the evented mode on all of them. */
+  /** What the workers of a role accept on: the one worker of the evented mode on all of them, cron workers on none. */
   of(role: Role): readonly Listener[] {
+    if (role === 'cron') return [];
     return role === 'evented' ? this.all : this.all.filter((listener) => !this.#isAside(listener));
   }
 

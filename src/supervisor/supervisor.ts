@@ -202,7 +202,6 @@ export class Supervisor {
   async #start(first: CommonServer, predecessor: Predecessor | undefined): Promise<void> {
     this.generations.promote(first);
     for (const warning of this.#loaded.warnings) this.#log.warn(warning);
-    if (first.wanted().workers === 0) this.#log.warn('http_enable is false: no worker is started');
     this.#enter('booting');
     this.#ticker.start();
     const error = await this.boot(first);
@@ -264,7 +263,8 @@ export class Supervisor {
   }
 
   #onReady(first: CommonServer): void {
-    const form = first.workers.ready[0]?.form ?? 'no app';
+    const { form } = first;
+    if (first.isIdle) this.#log.warn('http_enable is false, and there are no jobs: no worker runs');
     this.#enter('serving');
     if (this.check) {
       this.#log.info(`Check passed: ${first.config.app} is ${form} and boots`);

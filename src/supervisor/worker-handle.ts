@@ -69,6 +69,8 @@ export class WorkerHandle extends EventEmitter<Events> {
   exit: Exit | undefined;
   /** The form of app that it said it serves. */
   form = '';
+  /** How many jobs it said the app has. */
+  jobs = 0;
   /** The log says already why it ends, or is about to. */
   explained = false;
   readonly #title: string;
@@ -241,15 +243,21 @@ export class WorkerHandle extends EventEmitter<Events> {
     else if (message.type === 'worn') this.emit('worn', message.reason);
     else if (message.type === 'broken') this.emit('stuck');
     else if (message.type === 'closed') this.#onClosed();
-    else if (message.type === 'renewed') this.#renewed?.resolve(message.error);
+    else if (message.type === 'renewed') this.#onRenewed(message.jobs, message.error);
     else if (message.type === 'measured') this.#onFigures(message.loops);
     else if (message.type === 'lost') this.emit('lost', message.thread);
     else if (message.type === 'threads') this.#onThreads(message.ready, message.failed);
     else if (this.#state === 'starting') {
       this.form = message.form;
+      this.jobs = message.jobs;
       this.readyAt = this.#clock();
       this.#enter('ready');
     }
+  }
+
+  #onRenewed(jobs: number, error?: WireError): void {
+    if (!error) this.jobs = jobs;
+    this.#renewed?.resolve(error);
   }
 
   #onFatal(error: WireError): void {

@@ -1,6 +1,7 @@
 /**
  * Watches one event loop from outside of it, and ends what is stuck in named steps: ask (it may still drain), abort
- * (its stack and its requests are taken and logged), kill. Lives in the monitor thread of a worker process, or, for its
+ * (its stack and its requests are taken and logged), kill. A job that is over its time is aborted and killed at once: it was
+ * asked by its signal, which its own loop may be too busy to fire. Lives in the monitor thread of a worker process, or, for its
  * threads, in the main thread of a threaded worker.
  *
  * States: watching -> asked (a limit was exceeded) -> killed. A loop that beats again after it was asked is drained by
@@ -15,10 +16,15 @@ import { LoopWatch, type Verdict, type WatchLimits } from './loop-watch.ts';
 /** From ask to abort, milliseconds. */
 const ASK_MS = 1000;
 
+/** How often it is looked whether a job is late, milliseconds. */
+const JOBS_EVERY_MS = 500;
+
 export interface Watched {
   /** `worker 1`, `thread 2`: for the log. */
   readonly name: string;
   readonly ledger: Ledger;
+  /** Its jobs have their time in the ledger. */
+  readonly runsJobs: boolean;
   /** CPU milliseconds that the loop has used. */
   cpuMs(): number | Promise<number>;
   /** Tells it to drain, and whoever starts its replacement. */
@@ -44,7 +50,7 @@ export class Watchdog {
     this.#watched = watched;
     this.#limits = limits;
     this.#log = log;
-    this.#everyMs = lookEvery(limits);
+    this.#everyMs = watched.runsJobs ? Math.min(lookEvery(limits), JOBS_EVERY_MS) : lookEvery(limits);
   }
 
   start(): void {
@@ -58,6 +64,7 @@ export class Watchdog {
   }
 
   async #look(): Promise<void> {
+    if (this.#watched.ledger.leftMs <= 0 && this.#state === 'watching') return this.#endJob();
     const cpuMs = await this.#watched.cpuMs();
     const sight = { now: performance.now(), beats: this.#watched.ledger.beats, cpuMs };
     this.#watch ??= new LoopWatch(this.#limits, this.#everyMs, sight);
@@ -76,6 +83,24 @@ export class Watchdog {
     this.#watched.ask();
     const { beats } = ledger;
     setTimeout(() => void this.#abort(beats, silentMs), ASK_MS);
+  }
+
+  /** It was told by its signal, or could not be told, as long ago as it takes to heed it. */
+  async #endJob(): Promise<void> {
+    this.#state = 'asked';
+    const { name, ledger } = this.#watched;
+    const requests = nameRequests(ledger.entries());
+    const { frames, unknown } = await this.#watched.stack();
+    if (ledger.leftMs > 0) {
+      // It has ended meanwhile.
+      this.#state = 'watching';
+      return;
+    }
+    this.stop();
+    this.#state = 'killed';
+    const stack = unknown ?? (frames.join('\n') || 'no JavaScript is running');
+    this.#log.fatal({ ...requests, stack }, `${name}: its job is over its timeout, does not end, and is killed`);
+    this.#watched.kill();
   }
 
   async #abort(beatsWhenAsked: number, silentMs: number): Promise<void> {

@@ -6,18 +6,22 @@
  * idle connections are left open until they have sent one more request, because it may be on its way already; with
  * dev = reload they are ended at once, because that request should be answered by new code.
  */
-import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { getHeapStatistics } from 'node:v8';
-import { mountApp, type MountContext, type MountedApp } from '../app/mount.ts';
+import { mountApp, type MountedApp } from '../app/mount.ts';
+import { provideStore } from '../cron/trigger.ts';
 import type { Log } from '../log/open-log.ts';
 import { endIdle } from '../dev/end-idle.ts';
-import { wearLimits, wornBy, type WearLimits } from '../limits/wear.ts';
 import type { LoopBoot, LoopFigures, LoopUsage, Poison } from '../protocol.ts';
+import { contextOf } from './context-of.ts';
+import { currentRequest } from './current-request.ts';
 import type { Ledger } from './ledger.ts';
+import type { Loop, LoopOptions } from './loop.ts';
 import { LoopGauge } from './loop-gauge.ts';
 import { Requests } from './requests.ts';
+import { storeOf } from './store-of.ts';
 import { Upgrades } from './upgrades.ts';
+import { Wear } from './wear.ts';
 
 /** The stop hooks get at least this much, however long the drain took, milliseconds. */
 const LEAST_HOOK_MS = 2000;
@@ -25,21 +29,9 @@ const LEAST_HOOK_MS = 2000;
 /** Of websockets and the like that are cut, so many are named: there may be thousands, and one line is to be read. */
 const NAMED_UPGRADES = 20;
 
-/** How often age and memory are looked at, milliseconds; requests are counted as they come. */
-const WEAR_EVERY_MS = 1000;
-
-export interface AppLoopOptions {
-  readonly boot: LoopBoot;
-  readonly log: Log;
-  readonly ledger: Ledger;
-  /** How many loops share the process. */
-  readonly loops: number;
-  /** Called once, when a limit is reached. */
-  readonly onWorn: (reason: string) => void;
-}
-
-export class AppLoop {
+export class AppLoop implements Loop {
   readonly form: string;
+  readonly jobs: number;
   readonly #boot: LoopBoot;
   readonly #app: MountedApp;
   readonly #log: Log;
@@ -49,34 +41,35 @@ export class AppLoop {
   readonly #requests: Requests;
   readonly #upgrades: Upgrades = new Upgrades();
   readonly #emptied: PromiseWithResolvers<void> = Promise.withResolvers<void>();
-  readonly #wear: WearLimits;
-  readonly #onWorn: (reason: string) => void;
-  readonly #startedAt: number = performance.now();
-  #worn = false;
+  /** Of trigger(), where the app has called it. */
+  readonly #closeStore: () => Promise<void>;
   #draining = false;
 
-  private constructor({ boot, log, ledger, loops, onWorn }: AppLoopOptions, app: MountedApp) {
+  private constructor(options: LoopOptions, app: MountedApp, closeStore: () => Promise<void>) {
+    const { boot, log, ledger } = options;
     this.form = app.form;
+    this.jobs = app.jobs.size;
     this.#boot = boot;
     this.#app = app;
     this.#log = log;
     this.#ledger = ledger;
-    this.#onWorn = onWorn;
-    this.#wear = wearLimits(boot.config, loops);
-    setInterval(() => this.#checkWear(), WEAR_EVERY_MS).unref();
+    const wear = new Wear(options);
+    this.#closeStore = closeStore;
     this.#requests = new Requests({
       boot,
       log,
       ledger,
       connections: this.#sockets,
-      many: this.#wear.requests,
-      onMany: () => this.#checkWear(),
+      many: wear.limits.requests,
+      onMany: () => wear.check(),
     });
   }
 
   /** Loads the app. Nothing of it has started; start() does. @throws TricornError TRC_APP_* */
-  static async load(options: AppLoopOptions): Promise<AppLoop> {
-    return new AppLoop(options, await mountApp(contextOf(options.boot, options.log)));
+  static async load(options: LoopOptions): Promise<AppLoop> {
+    const { boot, log } = options;
+    const closeStore = provideStore(() => storeOf(boot, log));
+    return new AppLoop(options, await mountApp(contextOf(boot, log)), closeStore);
   }
 
   /** Runs the app's start hooks; connections may come when it resolves. @throws TricornError TRC_APP_BOOT */
@@ -111,8 +104,9 @@ export class AppLoop {
   }
 
   /** Its code threw where nobody caught it: it is given up if it does not end soon. */
-  abandon(request: IncomingMessage): void {
-    this.#requests.abandon(request);
+  abandon(): void {
+    const request = currentRequest();
+    if (request) this.#requests.abandon(request);
   }
 
   /**
@@ -132,7 +126,12 @@ export class AppLoop {
     this.#checkEmpty();
     await this.#emptied.promise;
     clearTimeout(timer);
-    await this.#app.stop(Math.max(LEAST_HOOK_MS, limit - (performance.now() - begun)));
+    try {
+      await this.#app.stop(Math.max(LEAST_HOOK_MS, limit - (performance.now() - begun)));
+    } finally {
+      // One that is away has nothing to let go of.
+      await this.#closeStore().catch(() => {});
+    }
   }
 
   async usage(): Promise<LoopUsage> {
@@ -148,21 +147,6 @@ export class AppLoop {
       heap: getHeapStatistics().used_heap_size,
       app: (await this.#app.stats()) ?? null,
     };
-  }
-
-  #checkWear(): void {
-    if (this.#worn) return;
-    // Not process.memoryUsage(): that also opens a file. `external` has the array buffers in it.
-    const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
-    const facts = {
-      requests: this.#ledger.requests,
-      ageMs: performance.now() - this.#startedAt,
-      bytes: heap + external,
-    };
-    const reason = wornBy(this.#wear, facts);
-    if (reason === undefined) return;
-    this.#worn = true;
-    this.#onWorn(reason);
   }
 
   #checkEmpty(): void {
@@ -181,21 +165,4 @@ export class AppLoop {
     this.#log.log.warn({ cut, ...more, idle }, `graceful_timeout = ${graceful_timeout} s is over: connections are cut`);
     for (const socket of this.#sockets) socket.destroy();
   }
-}
-
-/** What the app is mounted with. */
-export function contextOf(boot: LoopBoot, { log }: Pick<Log, 'log'>): MountContext {
-  const { config, appOptions, role, worker, thread, generation, address } = boot;
-  const explicit = new Set(boot.explicit);
-  return {
-    config,
-    app_options: appOptions,
-    explicit: (key) => explicit.has(key),
-    log,
-    role,
-    worker,
-    thread,
-    generation,
-    address,
-  };
 }

@@ -1,9 +1,17 @@
-/** Which request the running code belongs to, also after an await, and also for an inspector that has paused the loop. */
+/** Which request or job the running code belongs to, also after an await, and also for an inspector that has paused the loop. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import { CURRENT_REQUEST_KEY } from './current-request-key.ts';
 
-const storage = new AsyncLocalStorage<IncomingMessage>();
+/** How a run of a job is named where requests are: `JOB name`. */
+export const JOB = 'JOB';
+
+interface JobInHand {
+  readonly method: typeof JOB;
+  readonly url: string;
+}
+
+const storage = new AsyncLocalStorage<IncomingMessage | JobInHand>();
 
 /** Calls `run` as part of `request`: what it starts belongs to it, too. */
 export function runFor<Args extends readonly unknown[]>(
@@ -14,12 +22,24 @@ export function runFor<Args extends readonly unknown[]>(
   storage.run(request, run, ...args);
 }
 
-/** Undefined where the running code belongs to none. An error that nobody caught belongs to the one that threw it. */
-export function currentRequest(): IncomingMessage | undefined {
-  return storage.getStore();
+/** Calls `run` as part of a run of the job: what it starts belongs to it, too. */
+export function runForJob<T>(name: string, run: () => T): T {
+  return storage.run({ method: JOB, url: name }, run);
 }
 
-/** `GET /path`, or '' where the running code belongs to none. */
+/** Undefined where the running code belongs to none. An error that nobody caught belongs to the one that threw it. */
+export function currentRequest(): IncomingMessage | undefined {
+  const current = storage.getStore();
+  return current && 'headers' in current ? current : undefined;
+}
+
+/** Of the job; undefined where the running code belongs to none. */
+export function currentJob(): string | undefined {
+  const current = storage.getStore();
+  return current && !('headers' in current) ? current.url : undefined;
+}
+
+/** `GET /path` or `JOB name`, or '' where the running code belongs to none. */
 export function nameCurrentRequest(): string {
   const request = storage.getStore();
   return request === undefined ? '' : `${request.method} ${request.url}`;

@@ -1,5 +1,4 @@
 /** What serves connections inside a worker process: one event loop, or a pool of threads. */
-import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { RequestInFlight } from '../log/requests.ts';
 import type { WireError } from '../errors.ts';
@@ -10,6 +9,8 @@ export interface Engine {
   readonly handsOn: boolean;
   /** The form of app that is served; known once started. */
   readonly form: string;
+  /** How many jobs the app has; known once started. */
+  readonly jobs: number;
   /** Gets ready for the app, but imports nothing of it: for a spare. */
   warmUp(): Promise<void>;
   /** Imports the app; none of its hooks have run. @throws TricornError TRC_APP_* */
@@ -26,8 +27,8 @@ export interface Engine {
   refuseRoute(poison: Poison): void;
   /** Counts requests from now on, or no more. @returns what each loop has counted until now; none where none did */
   measure(on: boolean): Promise<LoopFigures[]>;
-  /** Its code threw where nobody caught it: it is not waited for. Nothing where the app runs elsewhere. */
-  abandon(request: IncomingMessage): void;
+  /** Thrown where nobody caught it: what the code was running for is not waited for. Nothing where the app runs elsewhere. */
+  abandon(error: unknown): void;
   /** The requests in flight, of all loops, the oldest first. */
   inflight(): RequestInFlight[];
   /** Replaces the threads one after the other. Resolves with the reason where it cannot. */

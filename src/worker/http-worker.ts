@@ -1,12 +1,12 @@
 /**
- * A worker process that serves HTTP. Lives in the worker's main thread; what runs the app is its engine.
+ * A worker process, whether it serves HTTP or runs jobs. Lives in the worker's main thread; what runs the app is its engine.
  *
  * States, and how each is entered and left:
  *
  *   loading   the app is imported, in a spare not before it is told to. Left when it is; a drain ends the process at once,
  *             for nothing of it has started.
  *   starting  the app's start hooks run. Left when they are through; a drain waits for that.
- *   serving   connections are accepted. Left by a drain.
+ *   serving   connections are accepted, or jobs are run. Left by a drain.
  *   draining  what is there is finished, then the stop hooks run. Left by the end of the process.
  */
 import type { Server } from 'node:net';
@@ -17,7 +17,6 @@ import type { RequestInFlight } from '../log/requests.ts';
 import type { FromWorker, Renew, ToWorker, WorkerBoot } from '../protocol.ts';
 import { bindError } from '../supervisor/listener.ts';
 import { accept, claim, finishAccepting } from './acceptor.ts';
-import { currentRequest } from './current-request.ts';
 import type { Engine } from './engine.ts';
 import { leave, onUncaught, reportExit, UncaughtLog } from './guard.ts';
 
@@ -97,7 +96,8 @@ export class HttpWorker {
       this.#acceptors.push(await accept({ kind, fd }, config.backlog, take, handsOn));
     }
     this.#engine.serve();
-    tell({ type: 'ready', form: this.#engine.form });
+    const { form, jobs } = this.#engine;
+    tell({ type: 'ready', form, jobs });
   }
 
   #onMessage(message: ToWorker): void {
@@ -140,7 +140,8 @@ export class HttpWorker {
   }
 
   async #renew(order: Renew): Promise<void> {
-    tell({ type: 'renewed', error: await this.#engine.renew(order) });
+    const error = await this.#engine.renew(order);
+    tell({ type: 'renewed', error, jobs: this.#engine.jobs });
   }
 
   async #measure(on: boolean): Promise<void> {
@@ -155,8 +156,7 @@ export class HttpWorker {
       return void this.#failBoot(new TricornError('TRC_APP_BOOT', { app: this.#boot.config.app }, { cause: error }));
     }
     this.#uncaught.add(error);
-    const request = currentRequest();
-    if (request) this.#engine.abandon(request);
+    this.#engine.abandon(error);
     if (this.#state === 'draining') return;
     tell({ type: 'broken' });
     void this.#drain(false);

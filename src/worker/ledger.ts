@@ -3,7 +3,7 @@
  * loop writes; whoever watches from outside reads, also while the loop is blocked and could not be asked. The accepting
  * thread finds in it who is least busy, without a message (DESIGN, fact 5).
  *
- * Layout: HEAD_CELLS 32-bit cells; the loop's clock as one double; for each of SLOTS slots when its request began as a
+ * Layout: HEAD_CELLS 32-bit cells; the loop's clock as one double; when its job must have ended as another; for each of SLOTS slots when its request began as a
  * double, the length of its text in a 32-bit cell (0 = free), and TEXT_BYTES of Latin-1 for `METHOD URL`.
  */
 const INFLIGHT = 0;
@@ -18,7 +18,8 @@ const HEAD_BYTES = HEAD_CELLS * 4;
 const SLOTS = 128;
 const TEXT_BYTES = 248;
 const CLOCK_OFFSET = HEAD_BYTES;
-const TIMES_OFFSET = CLOCK_OFFSET + 8;
+const DEADLINE_OFFSET = CLOCK_OFFSET + 8;
+const TIMES_OFFSET = DEADLINE_OFFSET + 8;
 const LENGTHS_OFFSET = TIMES_OFFSET + SLOTS * 8;
 const TEXTS_OFFSET = LENGTHS_OFFSET + SLOTS * 4;
 const BYTES = TEXTS_OFFSET + SLOTS * TEXT_BYTES;
@@ -36,6 +37,7 @@ export class Ledger {
   readonly buffer: SharedArrayBuffer;
   readonly #cells: Int32Array;
   readonly #clock: Float64Array;
+  readonly #deadline: Float64Array;
   readonly #times: Float64Array;
   readonly #lengths: Int32Array;
   readonly #texts: Buffer;
@@ -46,6 +48,7 @@ export class Ledger {
     this.buffer = buffer;
     this.#cells = new Int32Array(buffer, 0, HEAD_CELLS);
     this.#clock = new Float64Array(buffer, CLOCK_OFFSET, 1);
+    this.#deadline = new Float64Array(buffer, DEADLINE_OFFSET, 1);
     this.#times = new Float64Array(buffer, TIMES_OFFSET, SLOTS);
     this.#lengths = new Int32Array(buffer, LENGTHS_OFFSET, SLOTS);
     this.#texts = Buffer.from(buffer, TEXTS_OFFSET, SLOTS * TEXT_BYTES);
@@ -74,6 +77,12 @@ export class Ledger {
     return this.#cells[LEAVES] === 1;
   }
 
+  /** Milliseconds until its job must have ended, below 0 once it is late; Infinity where none has to. */
+  get leftMs(): number {
+    const deadline = this.#deadline[0] ?? 0;
+    return deadline === 0 ? Infinity : deadline + (this.#clock[0] ?? 0) - monotonicMs();
+  }
+
   /** The requests in flight, the oldest first. */
   entries(): LedgerEntry[] {
     const now = monotonicMs() - (this.#clock[0] ?? 0);
@@ -100,6 +109,11 @@ export class Ledger {
   /** The loop's side: it turns. */
   beat(): void {
     this.#cells[BEATS]! += 1;
+  }
+
+  /** The loop's side: its job must have ended by then, or the loop is killed. @param at performance.now(); Infinity = never */
+  jobEndsBy(at: number): void {
+    this.#deadline[0] = at === Infinity ? 0 : at;
   }
 
   /**

@@ -5,6 +5,7 @@ import type { WorkerBoot } from '../protocol.ts';
 import type { Engine } from './engine.ts';
 import { leaveSignalsToSupervisor } from './guard.ts';
 import { HttpWorker, tell } from './http-worker.ts';
+import { giveWay } from './niceness.ts';
 
 leaveSignalsToSupervisor();
 
@@ -13,6 +14,7 @@ process.once('message', (boot: WorkerBoot) => {
   const title = `tricorn: ${role} worker ${worker} (generation ${generation}) ${config.app}`;
   process.title = warmFor === undefined ? title : `tricorn: spare worker for ${config.app}`;
   if (warmFor !== undefined) process.once('message', () => (process.title = title));
+  if (role === 'cron') giveWay();
   try {
     const log = openLog(config, { role, worker, generation });
     void new HttpWorker(boot, log, () => loadEngine(boot, log)).run();

@@ -32,6 +32,7 @@ const watchdog = new Watchdog(
   {
     name: `worker ${worker}`,
     ledger: watched,
+    runsJobs: role === 'cron',
     cpuMs: mainThreadCpuMs,
     ask: () => lifeline.tell({ type: 'stuck' }),
     stack: () => mainThreadStack(true),

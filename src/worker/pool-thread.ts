@@ -48,6 +48,8 @@ export class PoolThread extends EventEmitter<Events> {
   readonly label: string;
   readonly ledger: Ledger;
   form = '';
+  /** How many jobs the app has. */
+  jobs = 0;
   /** performance.now() of its ready. */
   readyAt: number | undefined;
   /** Why it could not boot, as it said. */
@@ -152,6 +154,7 @@ export class PoolThread extends EventEmitter<Events> {
     else if (message.type === 'fatal') this.#onFatal(message.error);
     else if (this.#state === 'starting') {
       this.form = message.form;
+      this.jobs = message.jobs;
       this.readyAt = performance.now();
       this.#state = transition(this.name, this.#state, 'ready');
       this.emit('ready');

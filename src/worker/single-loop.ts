@@ -1,5 +1,4 @@
 /** The engine of prefork and evented mode: the app runs in the main thread, a monitor thread beside it watches. */
-import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -8,9 +7,10 @@ import type { RequestInFlight } from '../log/requests.ts';
 import type { LoopFigures, LoopUsage, Poison, WorkerBoot } from '../protocol.ts';
 import { startBeating } from '../watchdog/beat.ts';
 import { watchLimits } from '../watchdog/limits.ts';
-import { AppLoop, contextOf } from './app-loop.ts';
+import { contextOf } from './context-of.ts';
 import { openLedger } from './flight-recorder.ts';
 import type { Ledger } from './ledger.ts';
+import { loadLoop, type Loop } from './loop.ts';
 import type { MonitorBoot } from './monitor.ts';
 import type { Engine } from './engine.ts';
 
@@ -23,7 +23,7 @@ export class SingleLoop implements Engine {
   readonly #ledger: Ledger;
   readonly #onWorn: (reason: string) => void;
   readonly #isWatched: Promise<unknown>;
-  #loop: AppLoop | undefined;
+  #loop: Loop | undefined;
 
   constructor(boot: WorkerBoot, log: Log, onWorn: (reason: string) => void) {
     this.#onWorn = onWorn;
@@ -42,13 +42,17 @@ export class SingleLoop implements Engine {
     return this.#running.form;
   }
 
+  get jobs(): number {
+    return this.#running.jobs;
+  }
+
   async warmUp(): Promise<void> {
     const { warmUp } = await import('../dev/warm-up.ts');
     await warmUp(contextOf({ ...this.#boot, thread: 0 }, this.#log), this.#boot.warmFor);
   }
 
   async load(): Promise<void> {
-    this.#loop = await AppLoop.load({
+    this.#loop = await loadLoop({
       boot: { ...this.#boot, thread: 0 },
       log: this.#log,
       ledger: this.#ledger,
@@ -84,8 +88,8 @@ export class SingleLoop implements Engine {
     return figures ? [figures] : [];
   }
 
-  abandon(request: IncomingMessage): void {
-    this.#loop?.abandon(request);
+  abandon(error: unknown): void {
+    this.#loop?.abandon(error);
   }
 
   inflight(): RequestInFlight[] {
@@ -100,7 +104,7 @@ export class SingleLoop implements Engine {
 
   serve(): void {}
 
-  get #running(): AppLoop {
+  get #running(): Loop {
     if (!this.#loop) throw new Error('the app is not loaded');
     return this.#loop;
   }

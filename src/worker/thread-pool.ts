@@ -11,6 +11,7 @@ import { guardMemory } from '../limits/memory-guard.ts';
 import { memoryLimits } from '../limits/wear.ts';
 import type { LoopFigures, LoopStack, LoopUsage, Poison, Renew, WorkerBoot } from '../protocol.ts';
 import { CrashLoop } from '../roster/crash-loop.ts';
+import { extraGrace } from '../roster/grace.ts';
 import { isDrainable, plan, retire } from '../roster/plan.ts';
 import { Slots } from '../roster/slots.ts';
 import { watchLimits } from '../watchdog/limits.ts';
@@ -83,6 +84,10 @@ export class ThreadPool implements Engine {
 
   get form(): string {
     return this.#ready()[0]?.form ?? '';
+  }
+
+  get jobs(): number {
+    return this.#ready()[0]?.jobs ?? 0;
   }
 
   /** Its threads do that, and wait for `go`. */
@@ -218,6 +223,7 @@ export class ThreadPool implements Engine {
     return {
       name: thread.name,
       ledger: thread.ledger,
+      runsJobs: this.#boot.role === 'cron',
       cpuMs: () => thread.cpuMs(),
       ask: () => this.#replace(thread),
       stack: async () => (await threadStacks(() => {}, thread.label)).get(thread.label) ?? NO_STACK,
@@ -309,7 +315,7 @@ export class ThreadPool implements Engine {
       () => {
         void this.#killLate(thread);
       },
-      this.#boot.config.graceful_timeout * 1000 + KILL_GRACE_MS,
+      this.#boot.config.graceful_timeout * 1000 + extraGrace(this.#boot.role) + KILL_GRACE_MS,
     );
     thread.once('exit', () => clearTimeout(late));
   }

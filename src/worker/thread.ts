@@ -10,11 +10,11 @@ import { startBeating } from '../watchdog/beat.ts';
 import { watchLimits } from '../watchdog/limits.ts';
 import type { AcceptFrom, FromThread, ToThread } from '../protocol.ts';
 import { accept, finishAccepting } from './acceptor.ts';
-import { AppLoop, contextOf } from './app-loop.ts';
 import { refresh } from './arrived-socket.ts';
-import { currentRequest } from './current-request.ts';
+import { contextOf } from './context-of.ts';
 import { openLedger } from './flight-recorder.ts';
 import { leave, onUncaught, reportExit, UncaughtLog } from './guard.ts';
+import { loadLoop, type Loop } from './loop.ts';
 import type { ThreadBoot } from './pool-thread.ts';
 
 if (!parentPort) throw new Error('thread.ts is started by a threaded worker');
@@ -29,8 +29,8 @@ process.on('exit', () => ledger.leave());
 startBeating(ledger, watchLimits(config, role));
 
 const told = Promise.withResolvers<void>();
-let loaded: AppLoop | undefined;
-let serving: AppLoop | undefined;
+let loaded: Loop | undefined;
+let serving: Loop | undefined;
 /** Of unix sockets, whose connections cannot be handed over. */
 const acceptors: Server[] = [];
 let drainIsDue = false;
@@ -53,8 +53,7 @@ onUncaught((error) => {
   // The order to drain comes back after all connections that are on their way.
   if (!uncaught.any) tell({ type: 'broken' });
   uncaught.add(error);
-  const request = currentRequest();
-  if (request) serving.abandon(request);
+  serving.abandon(error);
 });
 
 try {
@@ -62,7 +61,7 @@ try {
     await (await import('../dev/warm-up.ts')).warmUp(contextOf(boot, log), boot.warmFor);
     await told.promise;
   }
-  const loop = await AppLoop.load({
+  const loop = await loadLoop({
     boot,
     log,
     ledger,
@@ -72,7 +71,7 @@ try {
   loaded = loop;
   await loop.start();
   serving = loop;
-  tell({ type: 'ready', form: loop.form });
+  tell({ type: 'ready', form: loop.form, jobs: loop.jobs });
   // It has no connection yet that could be told why.
   if (drainIsDue) await drain(loop, false);
 } catch (error) {
@@ -97,7 +96,7 @@ function takeOver(socket: Socket): void {
   serving?.accept(socket);
 }
 
-async function drain(loop: AppLoop, final: boolean): Promise<void> {
+async function drain(loop: Loop, final: boolean): Promise<void> {
   draining = true;
   try {
     await finishAccepting(acceptors, config.backlog);

@@ -66,6 +66,7 @@ function withoutHttp(mode: Mode): void {
     const server = new Tricorn(t, [fixture('lab.ts'), ...modes[mode], '--no-http']);
     const { msg } = await server.line(/^Ready/);
     t.notMatch(msg, /http:/);
+    await server.line(/^http_enable is false, and there are no jobs: no worker runs$/);
     server.kill('SIGTERM');
     t.strictSame(await server.ended, [0, null]);
   });

@@ -15,7 +15,7 @@ const examples = readdirSync(join(checkout, 'examples'), { withFileTypes: true }
 for (const { name } of examples.filter((entry) => entry.isDirectory())) {
   t.test(`examples/${name} answers`, async (t) => {
     const cwd = join(checkout, 'examples', name);
-    const server = await startTricorn(t, 'app.ts', [], { cwd });
+    const server = await startTricorn(t, 'app.ts', [`--data-dir=${t.testdir()}`], { cwd });
     const { status, body } = await get(`${server.url}/`);
     t.equal(status, 200);
     t.match(JSON.parse(body), { hello: String, pid: Number });
@@ -25,6 +25,19 @@ for (const { name } of examples.filter((entry) => entry.isDirectory())) {
     t.equal(server.stderr, '');
   });
 }
+
+t.test('examples/cron runs the job that is asked for', async (t) => {
+  const cwd = join(checkout, 'examples', 'cron');
+  const server = await startTricorn(t, 'app.ts', [`--data-dir=${t.testdir()}`], { cwd });
+  const { status } = await fetch(`${server.url}/digests`, { method: 'POST' });
+  t.equal(status, 202);
+  for (const user of ['ada', 'grace', 'hedy']) {
+    const sent = await server.line((line) => line.msg === 'a digest is sent' && line['user'] === user);
+    t.match(sent, { role: 'cron', job: 'send-digests', run: 1 });
+  }
+  server.kill('SIGTERM');
+  t.strictSame(await server.ended, [0, null]);
+});
 
 t.test('npm start serves examples/hello, and what it suggests to try works', async (t) => {
   const args = ['-u', 'NODE_OPTIONS', 'npm', 'start', '--silent', '--', '--http-interface=127.0.0.1', '--http-port=0'];

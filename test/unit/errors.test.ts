@@ -5,7 +5,17 @@ import { recordLog } from './supervisor/support.ts';
 const codes = Object.keys(catalogue) as ErrorCode[];
 /** What every template of the catalogue asks for. */
 const VALUES = { count: '1 mistake', problems: 'x', address: '[::1]:80', reason: 'r', path: '/p', app: 'a', seen: 's' };
-const ALL = { ...VALUES, seconds: 60, route: 'GET /', starts: 10, what: 'a pipe', command: 'scale' };
+const ALL = {
+  ...VALUES,
+  seconds: 60,
+  route: 'GET /',
+  starts: 10,
+  what: 'a pipe',
+  command: 'scale',
+  place: 'a.db',
+  name: 'job',
+  question: '',
+};
 
 t.test('every entry says what was seen and what to do', async (t) => {
   for (const code of codes) {

@@ -43,6 +43,13 @@ const schema11 = {
     poison_threshold: { type: 'integer', minimum: 0 },
     crash_loop_limit: { type: 'integer', minimum: 0 },
     exit_on_crash_loop: { type: 'boolean' },
+    max_cron_threads: { type: 'integer', minimum: 0, maximum: 1024 },
+    limit_time_worker_cron: { type: 'number', minimum: 0 },
+    data_dir: { type: 'string', pattern: '^[^\\u0000]*$' },
+    db_url: { type: 'string', pattern: '^[^\\u0000]*$', format: 'postgres' },
+    cron_history: { type: 'integer', minimum: 1, maximum: 100000 },
+    cron_failure_limit: { type: 'integer', minimum: 0 },
+    cron_failure_days: { type: 'integer', minimum: 0, maximum: 3650 },
     proxy_mode: { type: 'boolean' },
     proxy_trust: { type: 'array', items: { type: 'string', pattern: '^[^\\u0000]*$', format: 'trust' } },
     logfile: { type: 'string', pattern: '^[^\\u0000]*$' },
@@ -64,7 +71,8 @@ const pattern0 = new RegExp('^[^\\u0000]*$', 'u');
 const formats0 = formats.host;
 const formats2 = formats.mode;
 const formats4 = formats.canary;
-const formats6 = formats.trust;
+const formats6 = formats.postgres;
+const formats8 = formats.trust;
 
 function validate10(data, { instancePath = '', parentData, parentDataProperty, rootData = data } = {}) {
   let vErrors = null;
@@ -1517,13 +1525,14 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.proxy_mode !== undefined) {
-      if (typeof data.proxy_mode !== 'boolean') {
+    if (data.max_cron_threads !== undefined) {
+      let data37 = data.max_cron_threads;
+      if (!(typeof data37 == 'number' && !(data37 % 1) && !isNaN(data37) && isFinite(data37))) {
         const err92 = {
-          instancePath: instancePath + '/proxy_mode',
-          schemaPath: '#/properties/proxy_mode/type',
+          instancePath: instancePath + '/max_cron_threads',
+          schemaPath: '#/properties/max_cron_threads/type',
           keyword: 'type',
-          params: { type: 'boolean' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err92];
@@ -1532,63 +1541,60 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.proxy_trust !== undefined) {
-      let data38 = data.proxy_trust;
-      if (Array.isArray(data38)) {
-        const len0 = data38.length;
-        for (let i0 = 0; i0 < len0; i0++) {
-          let data39 = data38[i0];
-          if (typeof data39 === 'string') {
-            if (!pattern0.test(data39)) {
-              const err93 = {
-                instancePath: instancePath + '/proxy_trust/' + i0,
-                schemaPath: '#/properties/proxy_trust/items/pattern',
-                keyword: 'pattern',
-                params: { pattern: '^[^\\u0000]*$' },
-              };
-              if (vErrors === null) {
-                vErrors = [err93];
-              } else {
-                vErrors.push(err93);
-              }
-              errors++;
-            }
-            if (!formats6(data39)) {
-              const err94 = {
-                instancePath: instancePath + '/proxy_trust/' + i0,
-                schemaPath: '#/properties/proxy_trust/items/format',
-                keyword: 'format',
-                params: { format: 'trust' },
-              };
-              if (vErrors === null) {
-                vErrors = [err94];
-              } else {
-                vErrors.push(err94);
-              }
-              errors++;
-            }
+      if (typeof data37 == 'number' && isFinite(data37)) {
+        if (data37 > 1024 || isNaN(data37)) {
+          const err93 = {
+            instancePath: instancePath + '/max_cron_threads',
+            schemaPath: '#/properties/max_cron_threads/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 1024 },
+          };
+          if (vErrors === null) {
+            vErrors = [err93];
           } else {
-            const err95 = {
-              instancePath: instancePath + '/proxy_trust/' + i0,
-              schemaPath: '#/properties/proxy_trust/items/type',
-              keyword: 'type',
-              params: { type: 'string' },
-            };
-            if (vErrors === null) {
-              vErrors = [err95];
-            } else {
-              vErrors.push(err95);
-            }
-            errors++;
+            vErrors.push(err93);
           }
+          errors++;
+        }
+        if (data37 < 0 || isNaN(data37)) {
+          const err94 = {
+            instancePath: instancePath + '/max_cron_threads',
+            schemaPath: '#/properties/max_cron_threads/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err94];
+          } else {
+            vErrors.push(err94);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.limit_time_worker_cron !== undefined) {
+      let data38 = data.limit_time_worker_cron;
+      if (typeof data38 == 'number' && isFinite(data38)) {
+        if (data38 < 0 || isNaN(data38)) {
+          const err95 = {
+            instancePath: instancePath + '/limit_time_worker_cron',
+            schemaPath: '#/properties/limit_time_worker_cron/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err95];
+          } else {
+            vErrors.push(err95);
+          }
+          errors++;
         }
       } else {
         const err96 = {
-          instancePath: instancePath + '/proxy_trust',
-          schemaPath: '#/properties/proxy_trust/type',
+          instancePath: instancePath + '/limit_time_worker_cron',
+          schemaPath: '#/properties/limit_time_worker_cron/type',
           keyword: 'type',
-          params: { type: 'array' },
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err96];
@@ -1598,13 +1604,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.logfile !== undefined) {
-      let data40 = data.logfile;
-      if (typeof data40 === 'string') {
-        if (!pattern0.test(data40)) {
+    if (data.data_dir !== undefined) {
+      let data39 = data.data_dir;
+      if (typeof data39 === 'string') {
+        if (!pattern0.test(data39)) {
           const err97 = {
-            instancePath: instancePath + '/logfile',
-            schemaPath: '#/properties/logfile/pattern',
+            instancePath: instancePath + '/data_dir',
+            schemaPath: '#/properties/data_dir/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
@@ -1617,8 +1623,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err98 = {
-          instancePath: instancePath + '/logfile',
-          schemaPath: '#/properties/logfile/type',
+          instancePath: instancePath + '/data_dir',
+          schemaPath: '#/properties/data_dir/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1630,53 +1636,41 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.log_level !== undefined) {
-      let data41 = data.log_level;
-      if (typeof data41 !== 'string') {
-        const err99 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err99];
-        } else {
-          vErrors.push(err99);
+    if (data.db_url !== undefined) {
+      let data40 = data.db_url;
+      if (typeof data40 === 'string') {
+        if (!pattern0.test(data40)) {
+          const err99 = {
+            instancePath: instancePath + '/db_url',
+            schemaPath: '#/properties/db_url/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err99];
+          } else {
+            vErrors.push(err99);
+          }
+          errors++;
         }
-        errors++;
-      }
-      if (
-        !(
-          data41 === 'fatal' ||
-          data41 === 'error' ||
-          data41 === 'warn' ||
-          data41 === 'info' ||
-          data41 === 'debug' ||
-          data41 === 'trace' ||
-          data41 === 'silent'
-        )
-      ) {
-        const err100 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_level.enum },
-        };
-        if (vErrors === null) {
-          vErrors = [err100];
-        } else {
-          vErrors.push(err100);
+        if (!formats6(data40)) {
+          const err100 = {
+            instancePath: instancePath + '/db_url',
+            schemaPath: '#/properties/db_url/format',
+            keyword: 'format',
+            params: { format: 'postgres' },
+          };
+          if (vErrors === null) {
+            vErrors = [err100];
+          } else {
+            vErrors.push(err100);
+          }
+          errors++;
         }
-        errors++;
-      }
-    }
-    if (data.log_format !== undefined) {
-      let data42 = data.log_format;
-      if (typeof data42 !== 'string') {
+      } else {
         const err101 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/type',
+          instancePath: instancePath + '/db_url',
+          schemaPath: '#/properties/db_url/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -1687,12 +1681,15 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (!(data42 === 'text' || data42 === 'json')) {
+    }
+    if (data.cron_history !== undefined) {
+      let data41 = data.cron_history;
+      if (!(typeof data41 == 'number' && !(data41 % 1) && !isNaN(data41) && isFinite(data41))) {
         const err102 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_format.enum },
+          instancePath: instancePath + '/cron_history',
+          schemaPath: '#/properties/cron_history/type',
+          keyword: 'type',
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err102];
@@ -1701,32 +1698,27 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.access_log !== undefined) {
-      if (typeof data.access_log !== 'boolean') {
-        const err103 = {
-          instancePath: instancePath + '/access_log',
-          schemaPath: '#/properties/access_log/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
-        };
-        if (vErrors === null) {
-          vErrors = [err103];
-        } else {
-          vErrors.push(err103);
+      if (typeof data41 == 'number' && isFinite(data41)) {
+        if (data41 > 100000 || isNaN(data41)) {
+          const err103 = {
+            instancePath: instancePath + '/cron_history',
+            schemaPath: '#/properties/cron_history/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 100000 },
+          };
+          if (vErrors === null) {
+            vErrors = [err103];
+          } else {
+            vErrors.push(err103);
+          }
+          errors++;
         }
-        errors++;
-      }
-    }
-    if (data.pidfile !== undefined) {
-      let data44 = data.pidfile;
-      if (typeof data44 === 'string') {
-        if (!pattern0.test(data44)) {
+        if (data41 < 1 || isNaN(data41)) {
           const err104 = {
-            instancePath: instancePath + '/pidfile',
-            schemaPath: '#/properties/pidfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
+            instancePath: instancePath + '/cron_history',
+            schemaPath: '#/properties/cron_history/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 1 },
           };
           if (vErrors === null) {
             vErrors = [err104];
@@ -1735,12 +1727,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
+      }
+    }
+    if (data.cron_failure_limit !== undefined) {
+      let data42 = data.cron_failure_limit;
+      if (!(typeof data42 == 'number' && !(data42 % 1) && !isNaN(data42) && isFinite(data42))) {
         const err105 = {
-          instancePath: instancePath + '/pidfile',
-          schemaPath: '#/properties/pidfile/type',
+          instancePath: instancePath + '/cron_failure_limit',
+          schemaPath: '#/properties/cron_failure_limit/type',
           keyword: 'type',
-          params: { type: 'string' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err105];
@@ -1749,16 +1745,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.control_socket !== undefined) {
-      let data45 = data.control_socket;
-      if (typeof data45 === 'string') {
-        if (!pattern0.test(data45)) {
+      if (typeof data42 == 'number' && isFinite(data42)) {
+        if (data42 < 0 || isNaN(data42)) {
           const err106 = {
-            instancePath: instancePath + '/control_socket',
-            schemaPath: '#/properties/control_socket/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
+            instancePath: instancePath + '/cron_failure_limit',
+            schemaPath: '#/properties/cron_failure_limit/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err106];
@@ -1767,12 +1760,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
+      }
+    }
+    if (data.cron_failure_days !== undefined) {
+      let data43 = data.cron_failure_days;
+      if (!(typeof data43 == 'number' && !(data43 % 1) && !isNaN(data43) && isFinite(data43))) {
         const err107 = {
-          instancePath: instancePath + '/control_socket',
-          schemaPath: '#/properties/control_socket/type',
+          instancePath: instancePath + '/cron_failure_days',
+          schemaPath: '#/properties/cron_failure_days/type',
           keyword: 'type',
-          params: { type: 'string' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err107];
@@ -1781,16 +1778,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.user !== undefined) {
-      let data46 = data.user;
-      if (typeof data46 === 'string') {
-        if (!pattern0.test(data46)) {
+      if (typeof data43 == 'number' && isFinite(data43)) {
+        if (data43 > 3650 || isNaN(data43)) {
           const err108 = {
-            instancePath: instancePath + '/user',
-            schemaPath: '#/properties/user/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
+            instancePath: instancePath + '/cron_failure_days',
+            schemaPath: '#/properties/cron_failure_days/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 3650 },
           };
           if (vErrors === null) {
             vErrors = [err108];
@@ -1799,92 +1793,94 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
-        const err109 = {
-          instancePath: instancePath + '/user',
-          schemaPath: '#/properties/user/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err109];
-        } else {
-          vErrors.push(err109);
-        }
-        errors++;
-      }
-    }
-    if (data.group !== undefined) {
-      let data47 = data.group;
-      if (typeof data47 === 'string') {
-        if (!pattern0.test(data47)) {
-          const err110 = {
-            instancePath: instancePath + '/group',
-            schemaPath: '#/properties/group/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
+        if (data43 < 0 || isNaN(data43)) {
+          const err109 = {
+            instancePath: instancePath + '/cron_failure_days',
+            schemaPath: '#/properties/cron_failure_days/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err110];
+            vErrors = [err109];
           } else {
-            vErrors.push(err110);
+            vErrors.push(err109);
           }
           errors++;
         }
-      } else {
-        const err111 = {
-          instancePath: instancePath + '/group',
-          schemaPath: '#/properties/group/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err111];
-        } else {
-          vErrors.push(err111);
-        }
-        errors++;
       }
     }
-    if (data.stop_after_init !== undefined) {
-      if (typeof data.stop_after_init !== 'boolean') {
-        const err112 = {
-          instancePath: instancePath + '/stop_after_init',
-          schemaPath: '#/properties/stop_after_init/type',
+    if (data.proxy_mode !== undefined) {
+      if (typeof data.proxy_mode !== 'boolean') {
+        const err110 = {
+          instancePath: instancePath + '/proxy_mode',
+          schemaPath: '#/properties/proxy_mode/type',
           keyword: 'type',
           params: { type: 'boolean' },
         };
         if (vErrors === null) {
-          vErrors = [err112];
+          vErrors = [err110];
         } else {
-          vErrors.push(err112);
+          vErrors.push(err110);
         }
         errors++;
       }
     }
-    if (data.test_file !== undefined) {
-      let data49 = data.test_file;
-      if (typeof data49 === 'string') {
-        if (!pattern0.test(data49)) {
-          const err113 = {
-            instancePath: instancePath + '/test_file',
-            schemaPath: '#/properties/test_file/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err113];
+    if (data.proxy_trust !== undefined) {
+      let data45 = data.proxy_trust;
+      if (Array.isArray(data45)) {
+        const len0 = data45.length;
+        for (let i0 = 0; i0 < len0; i0++) {
+          let data46 = data45[i0];
+          if (typeof data46 === 'string') {
+            if (!pattern0.test(data46)) {
+              const err111 = {
+                instancePath: instancePath + '/proxy_trust/' + i0,
+                schemaPath: '#/properties/proxy_trust/items/pattern',
+                keyword: 'pattern',
+                params: { pattern: '^[^\\u0000]*$' },
+              };
+              if (vErrors === null) {
+                vErrors = [err111];
+              } else {
+                vErrors.push(err111);
+              }
+              errors++;
+            }
+            if (!formats8(data46)) {
+              const err112 = {
+                instancePath: instancePath + '/proxy_trust/' + i0,
+                schemaPath: '#/properties/proxy_trust/items/format',
+                keyword: 'format',
+                params: { format: 'trust' },
+              };
+              if (vErrors === null) {
+                vErrors = [err112];
+              } else {
+                vErrors.push(err112);
+              }
+              errors++;
+            }
           } else {
-            vErrors.push(err113);
+            const err113 = {
+              instancePath: instancePath + '/proxy_trust/' + i0,
+              schemaPath: '#/properties/proxy_trust/items/type',
+              keyword: 'type',
+              params: { type: 'string' },
+            };
+            if (vErrors === null) {
+              vErrors = [err113];
+            } else {
+              vErrors.push(err113);
+            }
+            errors++;
           }
-          errors++;
         }
       } else {
         const err114 = {
-          instancePath: instancePath + '/test_file',
-          schemaPath: '#/properties/test_file/type',
+          instancePath: instancePath + '/proxy_trust',
+          schemaPath: '#/properties/proxy_trust/type',
           keyword: 'type',
-          params: { type: 'string' },
+          params: { type: 'array' },
         };
         if (vErrors === null) {
           vErrors = [err114];
@@ -1894,28 +1890,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.dev !== undefined) {
-      let data50 = data.dev;
-      if (typeof data50 !== 'string') {
-        const err115 = {
-          instancePath: instancePath + '/dev',
-          schemaPath: '#/properties/dev/type',
+    if (data.logfile !== undefined) {
+      let data47 = data.logfile;
+      if (typeof data47 === 'string') {
+        if (!pattern0.test(data47)) {
+          const err115 = {
+            instancePath: instancePath + '/logfile',
+            schemaPath: '#/properties/logfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err115];
+          } else {
+            vErrors.push(err115);
+          }
+          errors++;
+        }
+      } else {
+        const err116 = {
+          instancePath: instancePath + '/logfile',
+          schemaPath: '#/properties/logfile/type',
           keyword: 'type',
           params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err115];
-        } else {
-          vErrors.push(err115);
-        }
-        errors++;
-      }
-      if (!(data50 === 'none' || data50 === 'reload')) {
-        const err116 = {
-          instancePath: instancePath + '/dev',
-          schemaPath: '#/properties/dev/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.dev.enum },
         };
         if (vErrors === null) {
           vErrors = [err116];
@@ -1925,48 +1922,55 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.watch_ignore !== undefined) {
-      let data51 = data.watch_ignore;
-      if (Array.isArray(data51)) {
-        const len1 = data51.length;
-        for (let i1 = 0; i1 < len1; i1++) {
-          let data52 = data51[i1];
-          if (typeof data52 === 'string') {
-            if (!pattern0.test(data52)) {
-              const err117 = {
-                instancePath: instancePath + '/watch_ignore/' + i1,
-                schemaPath: '#/properties/watch_ignore/items/pattern',
-                keyword: 'pattern',
-                params: { pattern: '^[^\\u0000]*$' },
-              };
-              if (vErrors === null) {
-                vErrors = [err117];
-              } else {
-                vErrors.push(err117);
-              }
-              errors++;
-            }
-          } else {
-            const err118 = {
-              instancePath: instancePath + '/watch_ignore/' + i1,
-              schemaPath: '#/properties/watch_ignore/items/type',
-              keyword: 'type',
-              params: { type: 'string' },
-            };
-            if (vErrors === null) {
-              vErrors = [err118];
-            } else {
-              vErrors.push(err118);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err119 = {
-          instancePath: instancePath + '/watch_ignore',
-          schemaPath: '#/properties/watch_ignore/type',
+    if (data.log_level !== undefined) {
+      let data48 = data.log_level;
+      if (typeof data48 !== 'string') {
+        const err117 = {
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/type',
           keyword: 'type',
-          params: { type: 'array' },
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err117];
+        } else {
+          vErrors.push(err117);
+        }
+        errors++;
+      }
+      if (
+        !(
+          data48 === 'fatal' ||
+          data48 === 'error' ||
+          data48 === 'warn' ||
+          data48 === 'info' ||
+          data48 === 'debug' ||
+          data48 === 'trace' ||
+          data48 === 'silent'
+        )
+      ) {
+        const err118 = {
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_level.enum },
+        };
+        if (vErrors === null) {
+          vErrors = [err118];
+        } else {
+          vErrors.push(err118);
+        }
+        errors++;
+      }
+    }
+    if (data.log_format !== undefined) {
+      let data49 = data.log_format;
+      if (typeof data49 !== 'string') {
+        const err119 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/type',
+          keyword: 'type',
+          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err119];
@@ -1975,13 +1979,301 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+      if (!(data49 === 'text' || data49 === 'json')) {
+        const err120 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_format.enum },
+        };
+        if (vErrors === null) {
+          vErrors = [err120];
+        } else {
+          vErrors.push(err120);
+        }
+        errors++;
+      }
+    }
+    if (data.access_log !== undefined) {
+      if (typeof data.access_log !== 'boolean') {
+        const err121 = {
+          instancePath: instancePath + '/access_log',
+          schemaPath: '#/properties/access_log/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err121];
+        } else {
+          vErrors.push(err121);
+        }
+        errors++;
+      }
+    }
+    if (data.pidfile !== undefined) {
+      let data51 = data.pidfile;
+      if (typeof data51 === 'string') {
+        if (!pattern0.test(data51)) {
+          const err122 = {
+            instancePath: instancePath + '/pidfile',
+            schemaPath: '#/properties/pidfile/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err122];
+          } else {
+            vErrors.push(err122);
+          }
+          errors++;
+        }
+      } else {
+        const err123 = {
+          instancePath: instancePath + '/pidfile',
+          schemaPath: '#/properties/pidfile/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err123];
+        } else {
+          vErrors.push(err123);
+        }
+        errors++;
+      }
+    }
+    if (data.control_socket !== undefined) {
+      let data52 = data.control_socket;
+      if (typeof data52 === 'string') {
+        if (!pattern0.test(data52)) {
+          const err124 = {
+            instancePath: instancePath + '/control_socket',
+            schemaPath: '#/properties/control_socket/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err124];
+          } else {
+            vErrors.push(err124);
+          }
+          errors++;
+        }
+      } else {
+        const err125 = {
+          instancePath: instancePath + '/control_socket',
+          schemaPath: '#/properties/control_socket/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err125];
+        } else {
+          vErrors.push(err125);
+        }
+        errors++;
+      }
+    }
+    if (data.user !== undefined) {
+      let data53 = data.user;
+      if (typeof data53 === 'string') {
+        if (!pattern0.test(data53)) {
+          const err126 = {
+            instancePath: instancePath + '/user',
+            schemaPath: '#/properties/user/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err126];
+          } else {
+            vErrors.push(err126);
+          }
+          errors++;
+        }
+      } else {
+        const err127 = {
+          instancePath: instancePath + '/user',
+          schemaPath: '#/properties/user/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err127];
+        } else {
+          vErrors.push(err127);
+        }
+        errors++;
+      }
+    }
+    if (data.group !== undefined) {
+      let data54 = data.group;
+      if (typeof data54 === 'string') {
+        if (!pattern0.test(data54)) {
+          const err128 = {
+            instancePath: instancePath + '/group',
+            schemaPath: '#/properties/group/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err128];
+          } else {
+            vErrors.push(err128);
+          }
+          errors++;
+        }
+      } else {
+        const err129 = {
+          instancePath: instancePath + '/group',
+          schemaPath: '#/properties/group/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err129];
+        } else {
+          vErrors.push(err129);
+        }
+        errors++;
+      }
+    }
+    if (data.stop_after_init !== undefined) {
+      if (typeof data.stop_after_init !== 'boolean') {
+        const err130 = {
+          instancePath: instancePath + '/stop_after_init',
+          schemaPath: '#/properties/stop_after_init/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err130];
+        } else {
+          vErrors.push(err130);
+        }
+        errors++;
+      }
+    }
+    if (data.test_file !== undefined) {
+      let data56 = data.test_file;
+      if (typeof data56 === 'string') {
+        if (!pattern0.test(data56)) {
+          const err131 = {
+            instancePath: instancePath + '/test_file',
+            schemaPath: '#/properties/test_file/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err131];
+          } else {
+            vErrors.push(err131);
+          }
+          errors++;
+        }
+      } else {
+        const err132 = {
+          instancePath: instancePath + '/test_file',
+          schemaPath: '#/properties/test_file/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err132];
+        } else {
+          vErrors.push(err132);
+        }
+        errors++;
+      }
+    }
+    if (data.dev !== undefined) {
+      let data57 = data.dev;
+      if (typeof data57 !== 'string') {
+        const err133 = {
+          instancePath: instancePath + '/dev',
+          schemaPath: '#/properties/dev/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err133];
+        } else {
+          vErrors.push(err133);
+        }
+        errors++;
+      }
+      if (!(data57 === 'none' || data57 === 'reload')) {
+        const err134 = {
+          instancePath: instancePath + '/dev',
+          schemaPath: '#/properties/dev/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.dev.enum },
+        };
+        if (vErrors === null) {
+          vErrors = [err134];
+        } else {
+          vErrors.push(err134);
+        }
+        errors++;
+      }
+    }
+    if (data.watch_ignore !== undefined) {
+      let data58 = data.watch_ignore;
+      if (Array.isArray(data58)) {
+        const len1 = data58.length;
+        for (let i1 = 0; i1 < len1; i1++) {
+          let data59 = data58[i1];
+          if (typeof data59 === 'string') {
+            if (!pattern0.test(data59)) {
+              const err135 = {
+                instancePath: instancePath + '/watch_ignore/' + i1,
+                schemaPath: '#/properties/watch_ignore/items/pattern',
+                keyword: 'pattern',
+                params: { pattern: '^[^\\u0000]*$' },
+              };
+              if (vErrors === null) {
+                vErrors = [err135];
+              } else {
+                vErrors.push(err135);
+              }
+              errors++;
+            }
+          } else {
+            const err136 = {
+              instancePath: instancePath + '/watch_ignore/' + i1,
+              schemaPath: '#/properties/watch_ignore/items/type',
+              keyword: 'type',
+              params: { type: 'string' },
+            };
+            if (vErrors === null) {
+              vErrors = [err136];
+            } else {
+              vErrors.push(err136);
+            }
+            errors++;
+          }
+        }
+      } else {
+        const err137 = {
+          instancePath: instancePath + '/watch_ignore',
+          schemaPath: '#/properties/watch_ignore/type',
+          keyword: 'type',
+          params: { type: 'array' },
+        };
+        if (vErrors === null) {
+          vErrors = [err137];
+        } else {
+          vErrors.push(err137);
+        }
+        errors++;
+      }
     }
   } else {
-    const err120 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
+    const err138 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
     if (vErrors === null) {
-      vErrors = [err120];
+      vErrors = [err138];
     } else {
-      vErrors.push(err120);
+      vErrors.push(err138);
     }
     errors++;
   }

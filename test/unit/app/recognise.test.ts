@@ -121,3 +121,13 @@ t.test('takes the hooks of defineApp, and looks through its http', async (t) => 
   t.match(recognise({ default: defineApp({ http: fastify() }) }), { form: 'fastify instance' });
   t.match(recognise({ default: defineApp({ fetch: () => new Response() }) }), { form: 'fetch' });
 });
+
+t.test('carries the jobs, of defineApp() or of the export cron, unchecked', async (t) => {
+  const handler = (): void => undefined;
+  const jobs = { job: { schedule: '@daily', run: handler } };
+  t.match(recognise({ default: defineApp({ handler, cron: jobs }) }), { form: 'handler', cron: jobs });
+  t.match(recognise({ handler, cron: jobs }), { form: 'handler', cron: jobs });
+  t.match(recognise({ default: express(), cron: 'x' }), { form: 'express', cron: 'x' });
+  t.match(recognise({ default: { handler, cron: jobs }, 'module.exports': {} }), { form: 'handler', cron: jobs });
+  t.equal((recognise({ handler }) as { cron: unknown }).cron, undefined);
+});

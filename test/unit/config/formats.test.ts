@@ -34,6 +34,13 @@ t.test('mode: permissions in octal', async (t) => {
     t.notOk(formats.mode(mode), mode);
 });
 
+t.test('postgres: a URL of its kind, or none', async (t) => {
+  const { postgres } = formats;
+  for (const url of ['', 'postgres://host/db', 'postgresql://u:p%40@host:5433/db?sslmode=require'])
+    t.ok(postgres(url), url);
+  for (const url of ['mysql://host/db', 'host/db', 'postgres:/x', 'postgres://host:port/']) t.notOk(postgres(url), url);
+});
+
 t.test('canary: none, or a share and a time', async (t) => {
   for (const canary of ['', '10%,30s', '1%,1', '50%,500ms']) t.ok(formats.canary(canary), canary);
   for (const canary of [' ', '10%', '10,30s', '60%,30s', '10%,0']) t.notOk(formats.canary(canary), canary);

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import t from 'tap';
 import {
   dashed,
@@ -12,7 +13,8 @@ import {
 import { load } from './support.ts';
 
 t.test('the defaults are those of the manual', async (t) => {
-  const { config } = load(t.testdir(), { needsApp: false });
+  const folder = t.testdir();
+  const { config } = load(folder, { needsApp: false });
   t.same(config, {
     app: '',
     workers: 0,
@@ -51,6 +53,13 @@ t.test('the defaults are those of the manual', async (t) => {
     poison_threshold: 3,
     crash_loop_limit: 10,
     exit_on_crash_loop: false,
+    max_cron_threads: 2,
+    limit_time_worker_cron: 0,
+    data_dir: join(folder, '.tricorn'),
+    db_url: '',
+    cron_history: 100,
+    cron_failure_limit: 5,
+    cron_failure_days: 7,
     proxy_mode: false,
     proxy_trust: ['loopback'],
     pidfile: '',
@@ -66,6 +75,15 @@ t.test('the defaults are those of the manual', async (t) => {
     dev: 'none',
     watch_ignore: [],
   });
+});
+
+t.test('data_dir: the service manager’s, else beside the ini, else in the working directory', async (t) => {
+  const folder = t.testdir({ etc: { 'tricorn.ini': '' } });
+  const dataDir = (argv: string[], env = {}): string => load(folder, { argv, env, needsApp: false }).config.data_dir;
+  t.equal(dataDir([]), join(folder, '.tricorn'));
+  t.equal(dataDir(['-c', 'etc/tricorn.ini']), join(folder, 'etc/.tricorn'));
+  t.equal(dataDir([], { STATE_DIRECTORY: '/var/lib/app:/var/lib/other' }), '/var/lib/app');
+  t.equal(dataDir(['--data-dir=jobs'], { STATE_DIRECTORY: '/var/lib/app' }), join(folder, 'jobs'));
 });
 
 t.test('a name leads to one setting only', async (t) => {

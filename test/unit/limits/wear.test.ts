@@ -8,6 +8,7 @@ const OFF = {
   limit_request: 0,
   limit_request_jitter: 10,
   limit_time_worker: 0,
+  limit_time_worker_cron: 0,
   limit_memory_soft: 0,
   limit_memory_hard: 0,
   limit_memory_soft_evented: 0,
@@ -22,7 +23,7 @@ const fresh = { requests: 0, ageMs: 0, bytes: 0 };
 const old = { requests: 1e9, ageMs: 1e12, bytes: 1e12 };
 
 t.test('0 is no limit', async (t) => {
-  t.equal(wornBy(wearLimits(config({}), 2), old), undefined);
+  t.equal(wornBy(wearLimits(config({}), 'http', 2), old), undefined);
   t.equal(judgeMemory(memoryLimits(config({}), 'http'), 1e15).verdict, 'well');
 });
 
@@ -32,18 +33,25 @@ t.test('requests and age, moved by the jitter', async (t) => {
     [0.5, 1050, 63_000],
     [1, 1100, 66_000],
   ] as const) {
-    const limits = wearLimits(config({ limit_request: 1000, limit_time_worker: 60 }), 1, () => random);
+    const limits = wearLimits(config({ limit_request: 1000, limit_time_worker: 60 }), 'http', 1, () => random);
     t.equal(wornBy(limits, { ...fresh, requests: requests - 1, ageMs: ageMs - 1 }), undefined);
     t.match(wornBy(limits, { ...fresh, requests }), /^limit_request: \d+ requests/);
     t.match(wornBy(limits, { ...fresh, ageMs }), /^limit_time_worker/);
   }
 });
 
+t.test('cron workers have an age of their own', async (t) => {
+  const ages = config({ limit_time_worker: 60, limit_time_worker_cron: 120 });
+  const limits = wearLimits(ages, 'cron', 1, () => 0);
+  t.equal(wornBy(limits, { ...fresh, ageMs: 119_999 }), undefined);
+  t.equal(wornBy(limits, { ...fresh, ageMs: 120_000 }), 'limit_time_worker_cron: 120 s old');
+});
+
 t.test('a thread may have its share of the soft limit; a loop alone is judged by the process', async (t) => {
   const soft = config({ limit_memory_soft: 1000 * MIB });
-  t.equal(wornBy(wearLimits(soft, 4), { ...fresh, bytes: 249 * MIB }), undefined);
-  t.match(wornBy(wearLimits(soft, 4), { ...fresh, bytes: 250 * MIB }), /^limit_memory_soft: 250 MiB/);
-  t.equal(wornBy(wearLimits(soft, 1), old), undefined);
+  t.equal(wornBy(wearLimits(soft, 'http', 4), { ...fresh, bytes: 249 * MIB }), undefined);
+  t.match(wornBy(wearLimits(soft, 'http', 4), { ...fresh, bytes: 250 * MIB }), /^limit_memory_soft: 250 MiB/);
+  t.equal(wornBy(wearLimits(soft, 'http', 1), old), undefined);
 });
 
 t.test('resident memory: recycled over the soft limit, killed over the hard one', async (t) => {

@@ -90,7 +90,7 @@ function simulate(t: Test) {
   const live = (turn: number): void => {
     tick();
     for (const simulated of processes.values()) {
-      if (turn % 5 > 0) simulated.emit('message', { type: 'ready', form: 'simulated' });
+      if (turn % 5 > 0) simulated.emit('message', { type: 'ready', form: 'simulated', jobs: 0 });
       if (turn % 3 > 0) time.now += 20_000;
       fates[turn % fates.length]?.(simulated);
     }

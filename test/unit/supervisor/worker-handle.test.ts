@@ -47,11 +47,11 @@ t.test('starting -> ready by its word, with the form of the app and the time', a
   let now = 0;
   const { worker, handle, states } = start(t, () => now);
   now = 42;
-  say(worker, { type: 'ready', form: 'a Fastify plugin' });
+  say(worker, { type: 'ready', form: 'a Fastify plugin', jobs: 0 });
   await entered(handle, 'ready');
   t.match(handle, { form: 'a Fastify plugin', readyAt: 42, startedAt: 0 });
   now = 50;
-  say(worker, { type: 'ready', form: 'another' });
+  say(worker, { type: 'ready', form: 'another', jobs: 0 });
   await heardBy(handle);
   t.match(handle, { form: 'a Fastify plugin', readyAt: 42 }, 'said once');
   t.same(states, ['ready']);
@@ -59,7 +59,7 @@ t.test('starting -> ready by its word, with the form of the app and the time', a
 
 t.test('ready -> draining -> exited: it is asked, and its end is expected', async (t) => {
   const { worker, handle, states } = start(t);
-  say(worker, { type: 'ready', form: 'f' });
+  say(worker, { type: 'ready', form: 'f', jobs: 0 });
   await entered(handle, 'ready');
   handle.drain(777);
   t.match(handle, { state: 'draining', deadline: 777 });
@@ -73,7 +73,7 @@ t.test('ready -> draining -> exited: it is asked, and its end is expected', asyn
 t.test('starting -> draining: a ready that comes then changes nothing', async (t) => {
   const { worker, handle, states } = start(t);
   handle.drain(1);
-  say(worker, { type: 'ready', form: 'f' });
+  say(worker, { type: 'ready', form: 'f', jobs: 0 });
   await heardBy(handle);
   t.same(states, ['draining']);
   t.equal(handle.readyAt, undefined);

@@ -69,7 +69,7 @@ async function die({ workers, handle }: Crew, number: number): Promise<void> {
 
 async function becomeReady(crew: Crew, number: number): Promise<void> {
   const handle = crew.handle(number);
-  order(crew.process(handle), { type: 'say', what: { type: 'ready', form: 'f' } });
+  order(crew.process(handle), { type: 'say', what: { type: 'ready', form: 'f', jobs: 0 } });
   await entered(handle, 'ready');
 }
 

@@ -14,6 +14,7 @@ async function untilStack(t: Test, duringStack: (ledger: Ledger) => void) {
   const watched = {
     name: 'worker 1',
     ledger,
+    runsJobs: false,
     cpuMs: async () => 0,
     ask: () => void steps.push('ask'),
     stack: async () => {
@@ -47,4 +48,47 @@ t.test('one that turns while its stack is taken is not killed', async (t) => {
   const { steps, lines } = await untilStack(t, (ledger) => ledger.beat());
   t.same(steps, ['ask']);
   t.equal(lines.length, 1);
+});
+
+/** A loop whose job is over its time, under a watchdog without limits. */
+async function untilJobStack(t: Test, duringStack: (ledger: Ledger) => void) {
+  const { log, lines } = recordLog();
+  const ledger = new Ledger();
+  ledger.open();
+  ledger.requestBegins('JOB', 'late', performance.now());
+  ledger.jobEndsBy(performance.now());
+  const events = new EventEmitter();
+  const steps: string[] = [];
+  const watched = {
+    name: 'worker 1',
+    ledger,
+    runsJobs: true,
+    cpuMs: async () => 0,
+    ask: () => void steps.push('ask'),
+    stack: async () => {
+      duringStack(ledger);
+      setImmediate(() => events.emit('after'));
+      return { frames: ['    at somewhere'], request: 'JOB late' };
+    },
+    blame: () => void steps.push('blame'),
+    kill: () => void steps.push('kill'),
+  };
+  const watchdog = new Watchdog(watched, { cpuMs: Infinity, realMs: Infinity }, log);
+  t.teardown(() => watchdog.stop());
+  const alive = setInterval(() => {}, 1000);
+  t.teardown(() => clearInterval(alive));
+  watchdog.start();
+  await once(events, 'after');
+  return { steps, lines };
+}
+
+t.test('a job that is over its time is killed with its stack in the log, and is no route to blame', async (t) => {
+  const { steps, lines } = await untilJobStack(t, () => {});
+  t.same(steps, ['kill']);
+  t.match(lines, [{ level: 'fatal', stack: '    at somewhere', requests: [/^JOB late/] }]);
+});
+
+t.test('one that ends while its stack is taken is not killed', async (t) => {
+  const { steps, lines } = await untilJobStack(t, (ledger) => ledger.jobEndsBy(Infinity));
+  t.same([steps, lines], [[], []]);
 });

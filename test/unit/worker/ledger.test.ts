@@ -87,3 +87,16 @@ t.test('any order of begins and ends leaves exactly the open ones', async () => 
     }),
   );
 });
+
+t.test('a job has until its deadline, as seen by whoever has the memory; without one, for ever', async (t) => {
+  const ledger = new Ledger();
+  ledger.open();
+  const seen = new Ledger(ledger.buffer);
+  t.equal(seen.leftMs, Infinity);
+  ledger.jobEndsBy(performance.now() + 10_000);
+  t.ok(seen.leftMs > 9000 && seen.leftMs <= 10_000);
+  ledger.jobEndsBy(performance.now() - 1);
+  t.ok(seen.leftMs < 0);
+  ledger.jobEndsBy(Infinity);
+  t.equal(seen.leftMs, Infinity);
+});

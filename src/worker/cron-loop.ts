@@ -1,0 +1,149 @@
+/**
+ * An event loop that runs the app's jobs, one at a time. It never serves: it is in a cron worker's main thread (prefork,
+ * evented) or in one of its threads (threaded), and mounts the app as any other loop does, with the role `cron`.
+ *
+ * States: running -> draining (by drain()) -> drained. What the runner does while it runs is written down in
+ * src/cron/runner.ts.
+ */
+import type { Socket } from 'node:net';
+import { setTimeout as pass } from 'node:timers/promises';
+import { getHeapStatistics } from 'node:v8';
+import { mountApp, type MountedApp } from '../app/mount.ts';
+import type { Job, KnownJob } from '../cron/job.ts';
+import { AFTER_SIGNAL_MS } from '../cron/timers.ts';
+import { CronRunner } from '../cron/runner.ts';
+import { StoreGuard } from '../cron/store-guard.ts';
+import type { Run } from '../cron/store.ts';
+import { provideStore } from '../cron/trigger.ts';
+import type { LoopUsage } from '../protocol.ts';
+import { contextOf } from './context-of.ts';
+import { currentJob, JOB, runForJob } from './current-request.ts';
+import { LoopGauge } from './loop-gauge.ts';
+import type { Loop, LoopOptions } from './loop.ts';
+import { storeOf } from './store-of.ts';
+import { Wear } from './wear.ts';
+
+/** The stop hooks get at least this much, however long the drain took, milliseconds. */
+const LEAST_HOOK_MS = 2000;
+
+/** So long the start waits for the store, so that whoever triggers a job at once finds it there. Milliseconds. */
+const DECLARE_MS = 2000;
+/** So long a run that was cut may take to be given back, milliseconds. */
+const END_MS = 1000;
+
+export class CronLoop implements Loop {
+  readonly form: string;
+  readonly jobs: number;
+  readonly #options: LoopOptions;
+  readonly #app: MountedApp;
+  readonly #guard: StoreGuard;
+  readonly #runner: CronRunner;
+  readonly #gauge: LoopGauge = new LoopGauge();
+  readonly #wear: Wear;
+  #slot: number | undefined;
+
+  private constructor(options: LoopOptions, app: MountedApp, guard: StoreGuard) {
+    this.form = app.form;
+    this.jobs = app.jobs.size;
+    this.#options = options;
+    this.#app = app;
+    this.#guard = guard;
+    this.#wear = new Wear(options);
+    const { boot, log } = options;
+    const jobs = [...app.jobs].map(([name, job]) => [name, this.#timed(job)] as const);
+    this.#runner = new CronRunner({
+      guard,
+      jobs: new Map(jobs),
+      since: boot.since ?? 0,
+      number: boot.thread === 0 ? boot.worker : boot.thread,
+      log: log.log,
+      onOverdue: () => options.ledger.jobEndsBy(performance.now()),
+      onRun: (run) => this.#onRun(run),
+    });
+  }
+
+  static async load(options: LoopOptions): Promise<CronLoop> {
+    const { boot, log } = options;
+    const store = await storeOf(boot, log);
+    // Its own handle: what the app triggers goes the same way as what it runs.
+    provideStore(() => Promise.resolve(store));
+    const app = await mountApp(contextOf(boot, log));
+    return new CronLoop(options, app, new StoreGuard(store, { log: log.log }));
+  }
+
+  /** A store that is away is not waited for: jobs begin when it is there. */
+  async start(): Promise<void> {
+    await this.#app.start();
+    if (this.jobs === 0) return;
+    await Promise.race([this.#runner.start(), pass(DECLARE_MS, undefined, { ref: false })]);
+  }
+
+  accept(socket: Socket): void {
+    socket.destroy();
+  }
+
+  /** The job that runs may finish; whatever is not done by then is given back, and taken up by another worker. */
+  async drain(): Promise<void> {
+    const begun = performance.now();
+    const limit = this.#options.boot.config.graceful_timeout * 1000;
+    // A store that is away keeps the runner waiting: others will find that its run was lost.
+    const late = pass(limit + AFTER_SIGNAL_MS + END_MS, undefined, { ref: false });
+    await Promise.race([this.#runner.drain(limit), late]);
+    try {
+      await this.#app.stop(Math.max(LEAST_HOOK_MS, limit - (performance.now() - begun)));
+    } finally {
+      await this.#guard.close();
+    }
+  }
+
+  async usage(): Promise<LoopUsage> {
+    const { requests, inflight } = this.#options.ledger;
+    return {
+      thread: this.#options.boot.thread,
+      requests,
+      inflight,
+      connections: 0,
+      waiting: 0,
+      refused: 0,
+      ...this.#gauge.read(),
+      heap: getHeapStatistics().used_heap_size,
+      app: (await this.#app.stats()) ?? null,
+    };
+  }
+
+  refuseRoute(): void {}
+
+  abandon(error: unknown): void {
+    if (currentJob() !== undefined && currentJob() === this.#runner.current?.name) this.#runner.fail(error);
+  }
+
+  /** A canary compares requests alone. */
+  measure(): undefined {
+    return undefined;
+  }
+
+  #onRun(run: Run | undefined): void {
+    const { ledger } = this.#options;
+    if (run) this.#slot = ledger.requestBegins(JOB, run.name, performance.now());
+    else ledger.requestEnds(this.#slot);
+    if (!run) this.#wear.check();
+  }
+
+  /**
+   * The job, with the time at which it is to be killed in the ledger: whoever blocks this loop keeps its timers from firing.
+   * Of each slice, for between two of them a store that is away may be waited for.
+   */
+  #timed({ spec, run }: KnownJob): KnownJob {
+    const { ledger } = this.#options;
+    const limit = spec.timeout === 0 ? Infinity : spec.timeout * 1000 + AFTER_SIGNAL_MS;
+    const timed = async (job: Job): Promise<unknown> => {
+      ledger.jobEndsBy(performance.now() + limit);
+      try {
+        return await runForJob(spec.name, () => run(job));
+      } finally {
+        ledger.jobEndsBy(Infinity);
+      }
+    };
+    return { spec, run: timed };
+  }
+}

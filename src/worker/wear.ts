@@ -1,0 +1,33 @@
+/** Watches from within whether an event loop is worn out, and says so once. */
+import { getHeapStatistics } from 'node:v8';
+import { wearLimits, wornBy, type WearLimits } from '../limits/wear.ts';
+import type { LoopOptions } from './loop.ts';
+
+/** How often age and memory are looked at, milliseconds; requests are counted as they come. */
+const EVERY_MS = 1000;
+
+export class Wear {
+  readonly limits: WearLimits;
+  readonly #options: LoopOptions;
+  readonly #startedAt: number = performance.now();
+  #isTold = false;
+
+  constructor(options: LoopOptions) {
+    const { boot, loops } = options;
+    this.#options = options;
+    this.limits = wearLimits(boot.config, boot.role, loops);
+    setInterval(() => this.check(), EVERY_MS).unref();
+  }
+
+  check(): void {
+    if (this.#isTold) return;
+    // Not process.memoryUsage(): that also opens a file. `external` has the array buffers in it.
+    const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
+    const { ledger, onWorn } = this.#options;
+    const facts = { requests: ledger.requests, ageMs: performance.now() - this.#startedAt, bytes: heap + external };
+    const reason = wornBy(this.limits, facts);
+    if (reason === undefined) return;
+    this.#isTold = true;
+    onWorn(reason);
+  }
+}

@@ -1,0 +1,3 @@
+import { crons } from './cron.ts';
+
+crons('prefork');

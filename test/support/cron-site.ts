@@ -1,0 +1,136 @@
+/** A service with jobs in a folder of its own: what its jobs do is written down in a file, whoever dies meanwhile. */
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pass } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Test } from 'tap';
+import { childrenOf, modes, startTricorn, type Answered, type Mode, type Tricorn } from './tricorn.ts';
+
+const BIN = fileURLToPath(new URL('../../bin/tricorn.js', import.meta.url));
+
+/** What a job has told: `begin` and `end` of a run, and whatever else it likes. */
+export interface Note {
+  readonly job: string;
+  readonly what: string;
+  readonly runId: number;
+  readonly attempt: number;
+  readonly pid: number;
+  readonly role: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+export interface CronSite {
+  readonly folder: string;
+  readonly server: Tricorn;
+  /** Puts an app with these jobs where the server looks: the text of an object literal. */
+  deploy(jobs: string): void;
+  notes(): Note[];
+  /** Resolves with the `count`-th note that matches; rejects when the server ends first. */
+  noted(match: Partial<Note>, count?: number): Promise<Note>;
+  /** Runs `tricorn ARGS` there, to its end. */
+  command(...args: readonly string[]): Promise<Answered>;
+}
+
+export interface CronSiteOptions {
+  readonly mode: Mode;
+  /** The text of an object literal; `noted(job, async () => …)` tells begin and end. */
+  readonly jobs: string;
+  readonly ini?: string;
+  readonly flags?: readonly string[];
+  /** Further text of the module. */
+  readonly more?: string;
+}
+
+export async function startCronSite(t: Test, options: CronSiteOptions): Promise<CronSite> {
+  const { mode, jobs, ini = 'graceful_timeout = 5', flags = [], more = '' } = options;
+  const folder = t.testdir({
+    'app.mjs': appOf(jobs, more),
+    'notes.jsonl': '',
+    'tricorn.ini': `[options]\n${ini}`,
+  });
+  const server = await startTricorn(t, 'app.mjs', [...modes[mode], '--no-access-log', ...flags], { cwd: folder });
+  let isOver = false;
+  void server.ended.then(() => (isOver = true));
+  const notes = (): Note[] =>
+    readFileSync(join(folder, 'notes.jsonl'), 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as Note);
+  return {
+    folder,
+    server,
+    deploy: (text) => writeFileSync(join(folder, 'app.mjs'), appOf(text, more)),
+    notes,
+    noted: async (match, count = 1) => {
+      for (;;) {
+        const found = notes().filter((note) => isLike(note, match))[count - 1];
+        if (found) return found;
+        if (isOver) throw new Error(`it ended before note ${count} of ${JSON.stringify(match)}`);
+        await pass(20);
+      }
+    },
+    command: (...args) => runCommand(folder, args),
+  };
+}
+
+function runCommand(cwd: string, args: readonly string[]): Promise<Answered> {
+  const command = ['-u', 'NODE_OPTIONS', process.execPath, '--conditions=tricorn-source', BIN, ...args];
+  const { promise, resolve } = Promise.withResolvers<Answered>();
+  execFile('env', command, { cwd }, (error, stdout, stderr) => {
+    resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
+  });
+  return promise;
+}
+
+function isLike(note: Note, match: Partial<Note>): boolean {
+  return Object.entries(match).every(([key, value]) => note[key as keyof Note] === value);
+}
+
+/** `noted` is for the jobs; whoever GETs /trigger/NAME has it triggered. */
+function appOf(jobs: string, more: string): string {
+  return `
+    import { appendFileSync } from 'node:fs';
+    import { join } from 'node:path';
+    import { setTimeout as pass } from 'node:timers/promises';
+    import { defineApp, trigger } from 'tricorn';
+    ${more}
+    let role = 'none';
+    const file = join(import.meta.dirname, 'notes.jsonl');
+    const note = (what, job) => {
+      const { name, runId, attempt } = job;
+      const told = { job: name, what, runId, attempt, pid: process.pid, role, at: Date.now() };
+      appendFileSync(file, JSON.stringify(told) + '\\n');
+    };
+    const noted = (body = () => {}) => async (job) => {
+      note('begin', job);
+      await body(job);
+      note('end', job);
+    };
+    export default defineApp({
+      onStart: (context) => void (role = context.role),
+      handler: async (req, res) => {
+        const [, name] = /^\\/trigger\\/(.+)$/.exec(req.url) ?? [];
+        if (name !== undefined) await trigger(name);
+        res.end(String(process.pid));
+      },
+      cron: ${jobs},
+    });`;
+}
+
+/** Of the service: those that run jobs. */
+export function cronWorkersOf({ server }: CronSite): number[] {
+  return childrenOf(server.pid).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('cron worker'));
+}
+
+/** Runs of one job that overlap each other, as they were written down. */
+export function overlaps(notes: readonly Note[], job: string): Note[] {
+  let running = 0;
+  return notes
+    .filter((note) => note.job === job && (note.what === 'begin' || note.what === 'end'))
+    .filter(({ what }) => {
+      running += what === 'begin' ? 1 : -1;
+      return running > 1;
+    });
+}

@@ -1,0 +1,3 @@
+import { hammerTests } from './hammer-tests.ts';
+
+hammerTests('SQLite', async () => '');
