@@ -64,8 +64,6 @@ export abstract class CommonServer {
   /** The mode and its size in words, for the log. */
   abstract describe(): string;
 
-  readonly config: Config;
-  readonly loaded: LoadedConfig;
   /** From 1. */
   readonly generation: number;
   /** Where its workers run. */
@@ -77,6 +75,7 @@ export abstract class CommonServer {
   limit: number = Infinity;
   /** Its workers serve beside those of another generation, to be compared: it is not yet to take over. */
   onTrial: boolean = false;
+  #loaded: LoadedConfig;
   readonly #supervisor: Supervisor;
   readonly #log: Logger;
   readonly #readiness: Readiness;
@@ -97,9 +96,8 @@ export abstract class CommonServer {
     const { successorOf, ...others } = options;
     const { log, clock = () => performance.now() } = others;
     const release = freeze(loaded);
-    this.loaded = release.loaded;
+    this.#loaded = release.loaded;
     this.folder = release.folder;
-    this.config = this.loaded.config;
     this.options = others;
     this.#log = log;
     this.#supervisor = successorOf ? successorOf.#supervisor : new Supervisor(this.loaded, options);
@@ -107,7 +105,7 @@ export abstract class CommonServer {
     this.workers = this.#hire({ log, clock, launch: (number) => this.#launch(number) });
     this.#aside = this.#hire({ log, clock, launch: (number) => this.#launchAside(number) });
     // What kills a cron worker is no route.
-    const threshold = this.config.poison_threshold;
+    const threshold = (): number => this.config.poison_threshold;
     this.#poison = [this.workers, this.#aside].map((workers) => watchPoison(workers, { threshold, log, clock }));
     this.crew = this.#hire({ log, clock, launch: (number) => this.#launchCron(number) });
     this.#crew = new Crew({ config: this.config, mode: () => this.mode, isCheck: this.#supervisor.check });
@@ -131,6 +129,15 @@ export abstract class CommonServer {
     workers.on('late', (handle) => void this.#onBootTimeout(handle));
     workers.on('stuck', (handle) => this.#onStuck(workers, handle));
     return workers;
+  }
+
+  /** What is live in it may change. */
+  get loaded(): LoadedConfig {
+    return this.#loaded;
+  }
+
+  get config(): Config {
+    return this.#loaded.config;
   }
 
   /** Of the service, whichever generation serves. */
@@ -215,6 +222,15 @@ export abstract class CommonServer {
     const done = this.resize(size);
     this.#supervisor.wake();
     return done ?? 'Evented mode has one event loop; --workers or --threads choose a mode that scales';
+  }
+
+  /** Goes on by a configuration that differs in live settings alone: those that run are told. */
+  adjust(loaded: LoadedConfig, changed: Partial<Config>): void {
+    this.#loaded = loaded;
+    for (const workers of this.#all) {
+      const settings = { ...changed, ...this.#exceptions(workers) };
+      for (const handle of workers) handle.send({ type: 'live', settings });
+    }
   }
 
   /** Resolves when it has as many workers as it should; false when one could not start, or it drains. */
@@ -308,21 +324,28 @@ export abstract class CommonServer {
     return launchWorker(this, this.post(worker), this.#supervisor);
   }
 
-  /** What it serves lasts long: it is not recycled by requests. */
   #launchAside(worker: number): WorkerHandle {
-    const { folder, generation, loaded } = this;
-    const config = { ...loaded.config, limit_request: 0 };
     const post = { role: 'evented', worker, threads: 0, title: 'evented worker' } as const;
-    return launchWorker({ folder, generation, loaded: { ...loaded, config } }, post, this.#supervisor);
+    return launchWorker(this.#employerOf(this.#aside), post, this.#supervisor);
   }
 
-  /** In threaded mode they share its memory among each other. */
   #launchCron(worker: number): WorkerHandle {
-    const { folder, generation, loaded } = this;
     const { threads, title } = this.#crew;
-    const config = { ...loaded.config, threads: Math.max(threads, 1) };
     const post = { role: 'cron', worker, threads, title, since: this.#since } as const;
-    return launchWorker({ folder, generation, loaded: { ...loaded, config } }, post, this.#supervisor);
+    return launchWorker(this.#employerOf(this.crew), post, this.#supervisor);
+  }
+
+  #employerOf(workers: Workers): Pick<CommonServer, 'folder' | 'generation' | 'loaded'> {
+    const { folder, generation, loaded } = this;
+    return { folder, generation, loaded: { ...loaded, config: { ...loaded.config, ...this.#exceptions(workers) } } };
+  }
+
+  /** What is not as the configuration says, for workers that do not serve as most do. */
+  #exceptions(workers: Workers): Partial<Config> {
+    // What it serves lasts long: it is not recycled by requests.
+    if (workers === this.#aside) return { limit_request: 0 };
+    // In threaded mode they share the memory of their worker among each other.
+    return workers === this.crew ? { threads: Math.max(this.#crew.threads, 1) } : {};
   }
 
   #onGone(handle: WorkerHandle, exit: Exit): void {

@@ -150,6 +150,12 @@ export interface Poison {
   readonly ms: number;
 }
 
+/** Settings that are applied while all goes on. */
+interface Live {
+  readonly type: 'live';
+  readonly settings: Partial<Config>;
+}
+
 /** Finish what is there, then end. */
 interface Drain {
   readonly type: 'drain';
@@ -178,6 +184,7 @@ interface Broken {
 export type ToWorker =
   | WorkerBoot
   | Poison
+  | Live
   | Drain
   | { readonly type: 'threads'; readonly count: number }
   | Measure
@@ -237,6 +244,7 @@ export type ToThread =
   | { readonly type: 'usage' | 'wake' | 'go' }
   | Drain
   | Poison
+  | Live
   | Measure
   /** Accept on these yourself from now on. */
   | { readonly type: 'listen'; readonly on: readonly AcceptFrom[] };

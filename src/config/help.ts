@@ -124,7 +124,7 @@ function cells(key: SettingKey): string[] {
 }
 
 const effects: Readonly<Record<Setting['reloadable'], string>> = {
-  live: 'a reload, or `tricorn scale`',
+  live: '`tricorn reload --live`',
   reload: 'a reload',
   restart: 'a restart',
 };

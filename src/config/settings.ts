@@ -25,7 +25,7 @@ export interface Facts {
  */
 type SettingType = 'string' | 'path' | 'boolean' | 'integer' | 'count' | 'duration' | 'size' | 'enum' | 'list';
 
-/** What a change needs: new workers (`reload`), no more than a command (`live`), or a new supervisor (`restart`). */
+/** What a change needs: new workers (`reload`), no more than to be told to those that run (`live`), or a new supervisor. */
 type Reloadable = 'live' | 'reload' | 'restart';
 
 export type Group =
@@ -288,7 +288,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: 0,
     min: 0,
     doc: 'Requests after which a worker (or thread) is recycled; 0 = no limit',
-    reloadable: 'reload',
+    reloadable: 'live',
     elsewhere: ['max_requests'],
   },
   limit_request_jitter: {
@@ -298,7 +298,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: 0,
     max: 1000,
     doc: 'Percent by which limit_request and limit_time_worker are raised at random',
-    reloadable: 'reload',
+    reloadable: 'live',
     elsewhere: ['max_requests_jitter'],
   },
   limit_memory_soft: {
@@ -307,7 +307,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: 2048 * 1_048_576,
     min: 0,
     doc: 'Memory (RSS) over which a worker is recycled, and a share of it for each thread; 0 = no limit',
-    reloadable: 'reload',
+    reloadable: 'live',
     elsewhere: ['max_memory_restart'],
   },
   limit_memory_hard: {
@@ -316,7 +316,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: 2560 * 1_048_576,
     min: 0,
     doc: 'Memory (RSS) over which a worker is killed at once; 0 = no limit',
-    reloadable: 'reload',
+    reloadable: 'live',
   },
   limit_memory_soft_evented: {
     type: 'size',
@@ -324,7 +324,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: 2048 * 1_048_576,
     min: 0,
     doc: 'Memory (RSS) over which the evented worker is recycled; 0 = no limit',
-    reloadable: 'reload',
+    reloadable: 'live',
   },
   limit_memory_hard_evented: {
     type: 'size',
@@ -332,7 +332,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: 2560 * 1_048_576,
     min: 0,
     doc: 'Memory (RSS) over which the evented worker is killed at once; 0 = no limit',
-    reloadable: 'reload',
+    reloadable: 'live',
   },
   limit_time_worker: {
     type: 'duration',
@@ -340,7 +340,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: 0,
     min: 0,
     doc: 'Age at which a worker (or thread) is recycled; 0 = no limit',
-    reloadable: 'reload',
+    reloadable: 'live',
   },
   limit_time_cpu: {
     type: 'duration',
@@ -349,7 +349,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: 0,
     max: dayInSeconds,
     doc: 'CPU time that may pass without a turn of the event loop before it is killed; 0 = no limit',
-    reloadable: 'reload',
+    reloadable: 'live',
   },
   limit_time_real: {
     type: 'duration',
@@ -358,7 +358,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: 0,
     max: dayInSeconds,
     doc: 'Time that a request may take, or the event loop may be silent for whatever reason; 0 = no limit',
-    reloadable: 'reload',
+    reloadable: 'live',
     elsewhere: ['timeout', 'worker_timeout'],
   },
   limit_time_real_cron: {
@@ -368,7 +368,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: -1,
     max: dayInSeconds,
     doc: 'The same for cron workers; -1 = limit_time_real, 0 = no limit',
-    reloadable: 'reload',
+    reloadable: 'live',
   },
   max_inflight: {
     type: 'integer',
@@ -376,7 +376,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: 0,
     min: 0,
     doc: 'Requests that an event loop runs at the same time, the others wait; 0 = no limit',
-    reloadable: 'reload',
+    reloadable: 'live',
   },
   max_queue: {
     type: 'integer',
@@ -384,7 +384,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: 0,
     min: 0,
     doc: 'Requests that may wait in an event loop, more are answered 503; 0 = no limit',
-    reloadable: 'reload',
+    reloadable: 'live',
     unusedWhen: nothingWaits,
   },
   max_queue_age: {
@@ -394,7 +394,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: 0,
     max: dayInSeconds,
     doc: 'How long a request may wait before it is answered 503; 0 = no limit',
-    reloadable: 'reload',
+    reloadable: 'live',
     unusedWhen: nothingWaits,
   },
   reload_strategy: {
@@ -422,7 +422,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: 3,
     min: 0,
     doc: 'Kills of event loops within a minute after which the route that led to them is answered 503 for a minute; 0 = off',
-    reloadable: 'reload',
+    reloadable: 'live',
   },
   crash_loop_limit: {
     type: 'integer',
@@ -455,7 +455,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: 0,
     min: 0,
     doc: 'Age at which a cron worker is recycled; 0 = no limit',
-    reloadable: 'reload',
+    reloadable: 'live',
   },
   data_dir: {
     type: 'path',
@@ -538,7 +538,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     default: 'info',
     values: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
     doc: 'Least severe level that is logged',
-    reloadable: 'reload',
+    reloadable: 'live',
     placeholder: 'LEVEL',
   },
   log_format: {

@@ -5,7 +5,7 @@ import { showText } from '../config/show.ts';
 import type { Argument, ControlCommand } from './commands.ts';
 
 /** Values by field. */
-export type Arguments = Readonly<Record<string, string | number>>;
+export type Arguments = Readonly<Record<string, string | number | boolean>>;
 
 export interface Checked {
   readonly values: Arguments;
@@ -33,6 +33,7 @@ export function checkArguments({ arguments: known = [] }: ControlCommand, given:
 
 /** What is allowed, to follow "must be". */
 export function describeArgument({ type, min = 0, max, values = [] }: Argument): string {
+  if (type === 'switch') return 'true or false';
   if (type === 'enum') return `one of ${values.join(', ')}`;
   const range = max === undefined ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
   return type === 'count' ? `${range}, or auto` : range;
@@ -50,7 +51,11 @@ function resolved({ type }: Argument, value: unknown): unknown {
   return type === 'count' && value === 'auto' ? availableParallelism() : value;
 }
 
-function isAllowed({ type, min = 0, max = Infinity, values = [] }: Argument, value: unknown): value is string | number {
+function isAllowed(
+  { type, min = 0, max = Infinity, values = [] }: Argument,
+  value: unknown,
+): value is string | number | boolean {
+  if (type === 'switch') return typeof value === 'boolean';
   if (type === 'enum') return typeof value === 'string' && values.includes(value);
   return Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max;
 }

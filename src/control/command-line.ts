@@ -39,8 +39,10 @@ export const commonFlags: readonly Flag[] = [
 
 /** Those of one command: of its own, and those that are arguments. */
 export function ownFlags({ flags = [], arguments: known = [] }: ControlCommand): readonly Flag[] {
-  const fromArguments = known.flatMap(({ flags: named = {} }) =>
-    Object.entries(named).map(([name, mode]) => ({ name, placeholder: 'N', summary: `How many, in ${mode} mode` })),
+  const fromArguments = known.flatMap(({ field, type, summary = '', flags: named = {} }): Flag[] =>
+    type === 'switch'
+      ? [{ name: field, summary }]
+      : Object.entries(named).map(([name, mode]) => ({ name, placeholder: 'N', summary: `How many, in ${mode} mode` })),
   );
   return [...flags, ...fromArguments];
 }
@@ -121,6 +123,10 @@ function readFields(
 ): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (const argument of known) {
+    if (argument.type === 'switch') {
+      if (values[argument.field] === true) fields[argument.field] = true;
+      continue;
+    }
     const word = argument.flags ? fromFlags(argument, values, fields['mode'], problems) : words.shift();
     if (word !== undefined) fields[argument.field] = toValue(argument, word);
   }
@@ -147,7 +153,8 @@ function toValue({ type }: Argument, word: string): string | number {
 
 /** `mode MODE [--workers=N|--threads=N]` */
 export function usageOf(command: ControlCommand): string {
-  const words = (command.arguments ?? []).map(({ placeholder = 'N', flags }) => {
+  const words = (command.arguments ?? []).map(({ field, type, placeholder = 'N', flags }) => {
+    if (type === 'switch') return `[--${field}]`;
     if (!flags) return placeholder;
     const named = Object.keys(flags).map((name) => `--${name}=N`);
     return `[${named.join('|')}]`;

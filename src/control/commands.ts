@@ -9,15 +9,17 @@ type ControlCommandName = 'status' | 'stacks' | 'check' | 'stop' | ChangeRequest
 /** An argument: on the command line a word or a flag, in the JSON body a field. */
 export interface Argument {
   /** The field of the body. */
-  readonly field: 'count' | 'mode' | 'worker';
-  /** `count`: an integer, or `auto` = the processors that the server may use. */
-  readonly type: 'integer' | 'count' | 'enum';
+  readonly field: 'count' | 'live' | 'mode' | 'worker';
+  /** `count`: an integer, or `auto` = the processors that the server may use. `switch`: true or false, and a flag. */
+  readonly type: 'integer' | 'count' | 'enum' | 'switch';
   readonly min?: number;
   readonly max?: number;
   readonly values?: readonly string[];
   readonly optional?: boolean;
   /** What stands for it in help, where it is a word. */
   readonly placeholder?: string;
+  /** Of a switch: one line for help. */
+  readonly summary?: string;
   /** Where it is a flag: its names without dashes, each with the mode that it belongs to. */
   readonly flags?: Readonly<Record<string, Mode>>;
 }
@@ -72,6 +74,14 @@ export const controlCommands: readonly ControlCommand[] = [
     summary: 'Read the configuration again and replace all workers without losing a request',
     method: 'POST',
     path: '/reload',
+    arguments: [
+      {
+        field: 'live',
+        type: 'switch',
+        optional: true,
+        summary: 'Replace no worker: apply the live settings alone, in the workers that run',
+      },
+    ],
     signals: 'HUP',
   },
   {

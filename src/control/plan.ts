@@ -13,7 +13,7 @@ export interface Change {
   readonly from: unknown;
   readonly to: unknown;
   /**
-   * What it takes: `live` = a reload, in the workers that run; `reload` = new workers, which a reload starts; `restart`
+   * What it takes: `live` = no new workers, where they are not wanted; `reload` = new workers, which a reload starts; `restart`
    * = a new server, a reload keeps the old value.
    */
   readonly takes: 'live' | 'reload' | 'restart';
@@ -49,7 +49,7 @@ function isSame(a: unknown, b: unknown): boolean {
 }
 
 const effects: Readonly<Record<Change['takes'], string>> = {
-  live: 'new workers, or `tricorn scale`',
+  live: 'live: `tricorn reload --live`, or new workers',
   reload: 'new workers',
   restart: 'restart; a reload keeps the old value',
 };

@@ -19,8 +19,11 @@ export function admissionLimits({ max_inflight, max_queue, max_queue_age }: Conf
   return { inflight: max_inflight, queue: max_queue || Infinity, ageMs: (max_queue_age || Infinity) * 1000 };
 }
 
+/** max_inflight is off, and was on before. */
+export const NO_LIMITS: AdmissionLimits = { inflight: Infinity, queue: Infinity, ageMs: Infinity };
+
 export class Admission<Item> {
-  readonly #limits: AdmissionLimits;
+  #limits: AdmissionLimits;
   readonly #clock: () => number;
   /** Since when each of them waits, the oldest first. */
   readonly #waiting = new Map<Item, number>();
@@ -50,9 +53,21 @@ export class Admission<Item> {
   /** A request has ended, or its client has given it up while it waited. Returns the one that runs in its place. */
   leave(item: Item): Item | undefined {
     if (this.#waiting.delete(item)) return undefined;
-    const [next] = this.#waiting.keys();
+    const [first] = this.#waiting.keys();
+    // Limits that have come down: more run than may.
+    const next = this.#running > this.#limits.inflight ? undefined : first;
     if (next === undefined) this.#running -= 1;
     else this.#waiting.delete(next);
+    return next;
+  }
+
+  /** Other limits from now on. Returns those that need not wait any longer: they run. */
+  change(limits: AdmissionLimits): Item[] {
+    this.#limits = limits;
+    const free = Math.max(limits.inflight - this.#running, 0);
+    const next = [...this.#waiting.keys()].slice(0, free);
+    for (const item of next) this.#waiting.delete(item);
+    this.#running += next.length;
     return next;
   }
 

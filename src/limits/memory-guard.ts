@@ -20,7 +20,8 @@ export interface Guarded {
   kill(): void;
 }
 
-export function guardMemory(guarded: Guarded, limits: MemoryLimits, log: Logger): void {
+/** @param limits asked for at each look */
+export function guardMemory(guarded: Guarded, limits: () => MemoryLimits, log: Logger): void {
   let asked = false;
   let mayComplainAt = 0;
   const complain = ({ code }: NodeJS.ErrnoException): void => {
@@ -32,7 +33,7 @@ export function guardMemory(guarded: Guarded, limits: MemoryLimits, log: Logger)
     );
   };
   const look = (): void => {
-    const { verdict, reason } = judgeMemory(limits, residentBytes(complain));
+    const { verdict, reason } = judgeMemory(limits(), residentBytes(complain));
     if (verdict === 'kill') {
       // Fatal lines are written before this returns.
       log.fatal({ reason, ...nameRequests(guarded.inflight()) }, `${guarded.name}: ${reason}, killed`);

@@ -7,7 +7,8 @@ const WINDOW_MS = 60_000;
 export const POISON_MS = 60_000;
 
 export class PoisonList {
-  readonly #threshold: number;
+  /** Kills within a minute; 0 = off. */
+  threshold: number;
   readonly #clock: () => number;
   /** By route: when each kill happened. */
   readonly #kills = new Map<string, number[]>();
@@ -19,19 +20,19 @@ export class PoisonList {
    * @param clock milliseconds that only ever grow
    */
   constructor(threshold: number, clock: () => number) {
-    this.#threshold = threshold;
+    this.threshold = threshold;
     this.#clock = clock;
   }
 
   /** An event loop was killed while it ran this request. Returns the route where it is poison from now on. */
   killed(request: string): string | undefined {
-    if (this.#threshold === 0) return undefined;
+    if (this.threshold === 0) return undefined;
     const now = this.#clock();
     const route = routeOf(request);
     const recent = [...(this.#kills.get(route) ?? []), now].filter((at) => now - at < WINDOW_MS);
     this.#forget(now);
     this.#kills.set(route, recent);
-    if (recent.length < this.#threshold) return undefined;
+    if (recent.length < this.threshold) return undefined;
     this.#kills.delete(route);
     this.#refused.set(route, now + POISON_MS);
     return route;

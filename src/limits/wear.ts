@@ -24,11 +24,11 @@ export interface WearFacts {
  * The limits of one loop, moved by the jitter so that those who started together do not go together.
  *
  * @param loops how many share the worker's memory
- * @param random 0 to 1
+ * @param luck where in the range of the jitter it stands, 0 to 1
  */
-export function wearLimits(config: Config, role: Role, loops: number, random: () => number = Math.random): WearLimits {
+export function wearLimits(config: Config, role: Role, loops: number, luck: number = Math.random()): WearLimits {
   const ageSetting = role === 'cron' ? 'limit_time_worker_cron' : 'limit_time_worker';
-  const jitter = 1 + (random() * config.limit_request_jitter) / 100;
+  const jitter = 1 + (luck * config.limit_request_jitter) / 100;
   return {
     requests: Math.round(off(config.limit_request) * jitter),
     ageMs: off(config[ageSetting]) * 1000 * jitter,

@@ -33,7 +33,17 @@ export function openLog(config: LogConfig, identity: Identity): Log {
   };
   const log = pino({ level: config.log_level, base }, stream);
   const write = (line: string): void => sink.write(`${line}\n`, false);
-  return { log, level: config.log_level, identity, write, flushSync, close };
+  return {
+    log,
+    // May change while it runs.
+    get level() {
+      return log.level as LogConfig['log_level'];
+    },
+    identity,
+    write,
+    flushSync,
+    close,
+  };
 }
 
 /**

@@ -4,9 +4,11 @@ import type { WireError } from '../errors.ts';
 
 export type ChangeRequest =
   /** The configuration and the code are read anew. */
-  | { readonly command: 'reload' }
-  /** A new process, of a new Node or Tricorn, takes this one's place. */
-  | { readonly command: 'upgrade' }
+  | {
+      readonly command: 'reload';
+      /** Only what is live, and in the workers that run. Default false. */
+      readonly live?: boolean;
+    }
   /** The generation before this one is started again. */
   | { readonly command: 'rollback' }
   /** Another number of workers or threads. */

@@ -79,7 +79,7 @@ export class Changes {
   request(request: ChangeRequest, onProgress: OnProgress = () => {}): Promise<Outcome> {
     const running = this.#running?.request.command === 'upgrade' ? this.#running : undefined;
     const asked = [...this.#waiting, ...(running ? [running] : [])];
-    const same = asked.find((other) => other.request.command === request.command && isOne(request));
+    const same = asked.find((other) => isOne(other.request, request));
     if (same) {
       if (same === running) this.#log.info('Upgrade: one runs already');
       same.onProgress.push(onProgress);
@@ -118,7 +118,7 @@ export class Changes {
     const { current } = this.#supervisor;
     switch (request.command) {
       case 'reload':
-        return this.#reload(current);
+        return request.live === true ? this.#adjust(current) : this.#reload(current);
       case 'upgrade':
         return this.#runUpgrade();
       case 'rollback':
@@ -138,6 +138,23 @@ export class Changes {
     for (const warning of [...kept, ...fresh.warnings]) this.#log.warn(warning);
     this.#kept = [...kept];
     return this.#replace(loaded, 'reload');
+  }
+
+  /** Its module is loaded only when asked for, as is that of an upgrade. */
+  async #adjust(current: CommonServer): Promise<Outcome> {
+    const fresh = current.options.reread?.() ?? current.loaded;
+    const { liveChange } = await import('./live-settings.ts');
+    const { loaded, changed, applied, waiting } = liveChange(current.loaded, fresh);
+    for (const warning of fresh.warnings) this.#log.warn(warning);
+    current.adjust(loaded, changed);
+    current.options.setLogLevel?.(loaded.config.log_level);
+    const { [current.mode === 'prefork' ? 'workers' : 'threads']: size } = changed;
+    const scaled = size === undefined ? undefined : await scale(current, size);
+    if (scaled && scaled.outcome !== 'done') return scaled;
+    const rest = waiting.length === 0 ? '' : `; for a reload without --live: ${waiting.join(', ')}`;
+    const text = `${applied.length === 0 ? 'no live setting differs' : applied.join(', ')}${rest}`;
+    this.#log.info({ generation: current.generation }, `Live settings: ${text}`);
+    return { outcome: 'done', text, generation: current.generation };
   }
 
   /** Its module is loaded only when asked for: the supervisor's memory is a budget. */
@@ -245,9 +262,10 @@ export class Changes {
 
 const STOPPING: Outcome = refused('The service stops');
 
-/** Whether it is enough to do it once, however many ask. */
-function isOne({ command }: ChangeRequest): boolean {
-  return command === 'reload' || command === 'upgrade';
+/** Whether it is enough to do it once for both. */
+function isOne(one: ChangeRequest, other: ChangeRequest): boolean {
+  if (one.command === 'reload') return other.command === 'reload' && one.live === other.live;
+  return one.command === 'upgrade' && other.command === 'upgrade';
 }
 
 function refused(text: string): Outcome {

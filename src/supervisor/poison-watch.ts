@@ -4,8 +4,8 @@ import type { Logger } from '../log/supervisor-log.ts';
 import type { Workers } from './workers.ts';
 
 export interface PoisonOptions {
-  /** poison_threshold; 0 = off */
-  readonly threshold: number;
+  /** poison_threshold, as it is now; 0 = off */
+  readonly threshold: () => number;
   readonly log: Logger;
   /** Milliseconds that only ever grow. */
   readonly clock: () => number;
@@ -13,14 +13,15 @@ export interface PoisonOptions {
 
 /** @returns what is refused, for statistics */
 export function watchPoison(workers: Workers, { threshold, log, clock }: PoisonOptions): Pick<PoisonList, 'active'> {
-  const list = new PoisonList(threshold, clock);
+  const list = new PoisonList(threshold(), clock);
   workers.on('blame', (_handle, request) => {
+    list.threshold = threshold();
     const route = list.killed(request);
     if (route === undefined) return;
     const seconds = POISON_MS / 1000;
     log.error(
-      { route, poison_threshold: threshold },
-      `${route} has led to ${threshold} kills of event loops within a minute: it is answered 503 for ${seconds} s`,
+      { route, poison_threshold: list.threshold },
+      `${route} has led to ${list.threshold} kills of event loops within a minute: it is answered 503 for ${seconds} s`,
     );
     for (const handle of workers) handle.send({ type: 'poison', route, ms: POISON_MS });
   });

@@ -1,11 +1,18 @@
 /** The beat of an event loop: a timer that does nothing but show in the ledger that the loop turns. */
 import type { Ledger } from '../worker/ledger.ts';
-import type { WatchLimits } from './loop-watch.ts';
+import type { Role } from '../protocol.ts';
+import type { Terms } from '../worker/terms.ts';
+import { watchLimits } from './limits.ts';
 
 /** Ten beats a limit are plenty; four a second cost nothing. */
-export function startBeating(ledger: Ledger, { cpuMs, realMs }: WatchLimits): void {
-  const shortest = Math.min(cpuMs, realMs);
+export function startBeating(ledger: Ledger, terms: Terms, role: Role): void {
+  let timer: NodeJS.Timeout | undefined;
   ledger.open();
-  if (shortest === Infinity) return;
-  setInterval(() => ledger.beat(), Math.min(Math.max(shortest / 10, 10), 250)).unref();
+  terms.follow((config) => {
+    const { cpuMs, realMs } = watchLimits(config, role);
+    const shortest = Math.min(cpuMs, realMs);
+    clearInterval(timer);
+    if (shortest === Infinity) return;
+    timer = setInterval(() => ledger.beat(), Math.min(Math.max(shortest / 10, 10), 250)).unref();
+  });
 }

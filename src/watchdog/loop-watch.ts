@@ -28,8 +28,8 @@ export interface Verdict {
 }
 
 export class LoopWatch {
-  readonly #limits: WatchLimits;
-  readonly #everyMs: number;
+  #limits: WatchLimits;
+  #everyMs: number;
   #last: Sight;
   #silentMs = 0;
   #cpuAtBeat: number;
@@ -40,6 +40,12 @@ export class LoopWatch {
     this.#everyMs = everyMs;
     this.#last = first;
     this.#cpuAtBeat = first.cpuMs;
+  }
+
+  /** Other limits from now on; what it has seen counts. */
+  change(limits: WatchLimits, everyMs: number): void {
+    this.#limits = limits;
+    this.#everyMs = everyMs;
   }
 
   look(sight: Sight): Verdict {

@@ -40,20 +40,24 @@ type State = 'watching' | 'asked' | 'killed';
 export class Watchdog {
   readonly #watched: Watched;
   readonly #log: Logger;
-  readonly #everyMs: number;
-  readonly #limits: WatchLimits;
+  #everyMs: number = Infinity;
+  #limits: WatchLimits = { cpuMs: Infinity, realMs: Infinity };
   #timer: NodeJS.Timeout | undefined;
   #watch: LoopWatch | undefined;
   #state: State = 'watching';
 
-  constructor(watched: Watched, limits: WatchLimits, log: Logger) {
+  constructor(watched: Watched, log: Logger) {
     this.#watched = watched;
-    this.#limits = limits;
     this.#log = log;
-    this.#everyMs = watched.runsJobs ? Math.min(lookEvery(limits), JOBS_EVERY_MS) : lookEvery(limits);
   }
 
-  start(): void {
+  /** Watches by these limits from now on. */
+  watch(limits: WatchLimits): void {
+    if (this.#state === 'killed') return;
+    this.stop();
+    this.#limits = limits;
+    this.#everyMs = this.#watched.runsJobs ? Math.min(lookEvery(limits), JOBS_EVERY_MS) : lookEvery(limits);
+    this.#watch?.change(limits, this.#everyMs);
     if (this.#everyMs === Infinity) return;
     this.#timer = setInterval(() => void this.#look(), this.#everyMs);
     this.#timer.unref();

@@ -46,7 +46,7 @@ export class AppLoop implements Loop {
   #draining = false;
 
   private constructor(options: LoopOptions, app: MountedApp, closeStore: () => Promise<void>) {
-    const { boot, log, ledger } = options;
+    const { boot, terms, log, ledger } = options;
     this.form = app.form;
     this.jobs = app.jobs.size;
     this.#boot = boot;
@@ -56,11 +56,12 @@ export class AppLoop implements Loop {
     const wear = new Wear(options);
     this.#closeStore = closeStore;
     this.#requests = new Requests({
-      boot,
+      role: boot.role,
+      terms,
       log,
       ledger,
       connections: this.#sockets,
-      many: wear.limits.requests,
+      many: () => wear.requests,
       onMany: () => wear.check(),
     });
   }

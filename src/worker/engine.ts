@@ -2,7 +2,17 @@
 import type { Socket } from 'node:net';
 import type { RequestInFlight } from '../log/requests.ts';
 import type { WireError } from '../errors.ts';
-import type { LoopFigures, LoopUsage, Poison, Renew } from '../protocol.ts';
+import type { Log } from '../log/open-log.ts';
+import type { LoopFigures, LoopUsage, Poison, Renew, WorkerBoot } from '../protocol.ts';
+import type { Terms } from './terms.ts';
+
+export interface EngineOptions {
+  readonly boot: WorkerBoot;
+  readonly terms: Terms;
+  readonly log: Log;
+  /** A limit is reached: the worker is to be recycled. */
+  readonly onWorn: (reason: string) => void;
+}
 
 export interface Engine {
   /** Whether an accepted connection must not be read here, because it is handed on. */

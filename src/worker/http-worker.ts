@@ -17,13 +17,15 @@ import type { RequestInFlight } from '../log/requests.ts';
 import type { FromWorker, Renew, ToWorker, WorkerBoot } from '../protocol.ts';
 import { bindError } from '../supervisor/listener.ts';
 import { accept, claim, finishAccepting } from './acceptor.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, EngineOptions } from './engine.ts';
 import { leave, onUncaught, reportExit, UncaughtLog } from './guard.ts';
+import type { Terms } from './terms.ts';
 
 type State = 'loading' | 'starting' | 'serving' | 'draining';
 
 export class HttpWorker {
   readonly #boot: WorkerBoot;
+  readonly #terms: Terms;
   readonly #log: Log;
   readonly #loadEngine: () => Promise<Engine>;
   readonly #uncaught: UncaughtLog;
@@ -37,10 +39,13 @@ export class HttpWorker {
   #threads: number | undefined;
   #loaded: Engine | undefined;
 
-  constructor(boot: WorkerBoot, log: Log, loadEngine: () => Promise<Engine>) {
+  constructor(options: EngineOptions, loadEngine: (options: EngineOptions) => Promise<Engine>) {
+    const { boot, terms, log } = options;
     this.#boot = boot;
+    this.#terms = terms;
     this.#log = log;
-    this.#loadEngine = loadEngine;
+    this.#loadEngine = () => loadEngine(options);
+    terms.follow(({ log_level }) => (log.log.level = log_level));
     this.#uncaught = new UncaughtLog(log, () => this.#inflight());
   }
 
@@ -108,6 +113,7 @@ export class HttpWorker {
     else if (message.type === 'measure') void this.#measure(message.on);
     else if (message.type === 'boot') this.#told.resolve();
     else if (message.type === 'poison') this.#loaded?.refuseRoute(message);
+    else if (message.type === 'live') this.#terms.change(message.settings);
   }
 
   #resize(threads: number): void {

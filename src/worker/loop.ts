@@ -3,13 +3,13 @@ import type { Socket } from 'node:net';
 import type { Log } from '../log/open-log.ts';
 import type { LoopBoot, LoopFigures, LoopUsage, Poison } from '../protocol.ts';
 import type { Ledger } from './ledger.ts';
+import type { Terms } from './terms.ts';
 
 export interface LoopOptions {
   readonly boot: LoopBoot;
+  readonly terms: Terms;
   readonly log: Log;
   readonly ledger: Ledger;
-  /** How many loops share the process. */
-  readonly loops: number;
   /** Called once, when a limit is reached. */
   readonly onWorn: (reason: string) => void;
 }

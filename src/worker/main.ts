@@ -1,10 +1,11 @@
 /** Entry of every worker process. The supervisor's first message says what it is to be. */
 import { toWireError } from '../errors.ts';
-import { openLog, type Log } from '../log/open-log.ts';
+import { openLog } from '../log/open-log.ts';
 import type { WorkerBoot } from '../protocol.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, EngineOptions } from './engine.ts';
 import { leaveSignalsToSupervisor } from './guard.ts';
 import { HttpWorker, tell } from './http-worker.ts';
+import { Terms } from './terms.ts';
 import { giveWay } from './niceness.ts';
 
 leaveSignalsToSupervisor();
@@ -17,7 +18,7 @@ process.once('message', (boot: WorkerBoot) => {
   if (role === 'cron') giveWay();
   try {
     const log = openLog(config, { role, worker, generation });
-    void new HttpWorker(boot, log, () => loadEngine(boot, log)).run();
+    void new HttpWorker({ boot, terms: new Terms(config), log, onWorn: tellWorn }, loadEngine).run();
   } catch (error) {
     // The supervisor could open the logfile, this worker's user cannot.
     const wire = toWireError(error);
@@ -26,9 +27,9 @@ process.once('message', (boot: WorkerBoot) => {
 });
 
 /** Loaded only where needed: the main thread of a threaded worker never touches the app or its framework. */
-async function loadEngine(boot: WorkerBoot, log: Log): Promise<Engine> {
-  if (boot.threads === 0) return new (await import('./single-loop.ts')).SingleLoop(boot, log, tellWorn);
-  return new (await import('./thread-pool.ts')).ThreadPool(boot, log, tellWorn);
+async function loadEngine(options: EngineOptions): Promise<Engine> {
+  if (options.boot.threads === 0) return new (await import('./single-loop.ts')).SingleLoop(options);
+  return new (await import('./thread-pool.ts')).ThreadPool(options);
 }
 
 function tellWorn(reason: string): void {

@@ -8,11 +8,13 @@ import { memoryLimits } from '../limits/wear.ts';
 import { nameRequests } from '../log/requests.ts';
 import { openSupervisorLog } from '../log/supervisor-log.ts';
 import type { WorkerBoot } from '../protocol.ts';
+import type { Config } from '../config/config.ts';
 import { watchLimits } from '../watchdog/limits.ts';
 import { Watchdog } from '../watchdog/watchdog.ts';
 import { Ledger } from './ledger.ts';
 import { holdLifeline } from './lifeline.ts';
 import { mainThreadStack } from './stacks.ts';
+import { Terms } from './terms.ts';
 
 export interface MonitorBoot {
   readonly boot: WorkerBoot;
@@ -21,7 +23,8 @@ export interface MonitorBoot {
 
 const { boot, ledger } = workerData as MonitorBoot;
 const { role, worker, generation, config } = boot;
-const { log, flushSync } = openSupervisorLog(config, { role, worker, generation });
+const { log, flushSync, setLevel } = openSupervisorLog(config, { role, worker, generation });
+const terms = new Terms(config);
 
 const watched = new Ledger(ledger);
 const lifeline = holdLifeline(async () => [
@@ -39,10 +42,8 @@ const watchdog = new Watchdog(
     blame: (request) => lifeline.tell({ type: 'blame', request }),
     kill: killProcess,
   },
-  watchLimits(config, role),
   log,
 );
-watchdog.start();
 
 guardMemory(
   {
@@ -51,9 +52,16 @@ guardMemory(
     recycle: (reason) => lifeline.tell({ type: 'worn', reason }),
     kill: killProcess,
   },
-  memoryLimits(config, role),
+  () => memoryLimits(terms.config, role),
   log,
 );
+
+terms.follow((now) => {
+  setLevel(now.log_level);
+  watchdog.watch(watchLimits(now, role));
+});
+// Only what is live comes this way.
+parentPort?.on('message', (settings: Partial<Config>) => terms.change(settings)).unref();
 
 // All its modules are loaded: that may need a descriptor, and clients can take the last one as soon as they are let in.
 parentPort?.postMessage('watching');

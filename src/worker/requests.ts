@@ -17,14 +17,15 @@ import { accessLog, type AccessLog } from '../http/access-log.ts';
 import { isEventStream, NotedResponse } from '../http/noted-response.ts';
 import { clientAddress } from '../http/proxy.ts';
 import { answerOnSocket, refusalOf, refuse, type Refusal } from '../http/refusal.ts';
-import { Admission, admissionLimits } from '../limits/admission.ts';
+import { Admission, admissionLimits, NO_LIMITS } from '../limits/admission.ts';
 import { routeOf } from '../limits/poison.ts';
 import type { Log } from '../log/open-log.ts';
-import type { LoopBoot, LoopFigures, Poison } from '../protocol.ts';
+import type { LoopFigures, Poison, Role } from '../protocol.ts';
 import { realLimitMs } from '../watchdog/limits.ts';
 import { runFor } from './current-request.ts';
 import type { Ledger } from './ledger.ts';
 import { Measure } from './measure.ts';
+import type { Terms } from './terms.ts';
 
 type State = 'waiting' | 'running' | 'refused' | 'ended';
 
@@ -60,28 +61,31 @@ const LINGER_MS = 2000;
 const ABANDON_MS = 1000;
 
 export interface RequestsOptions {
-  readonly boot: LoopBoot;
+  readonly role: Role;
+  readonly terms: Terms;
   readonly log: Log;
   readonly ledger: Ledger;
   /** The open connections of this loop. */
   readonly connections: ReadonlySet<Socket>;
-  /** After so many requests onMany is called, at each of them. */
-  readonly many: number;
+  /** After so many requests onMany is called, at each of them. Asked for when the terms change. */
+  readonly many: () => number;
   readonly onMany: () => void;
 }
 
 export class Requests {
-  readonly #config: Config;
+  readonly #role: Role;
+  readonly #terms: Terms;
   readonly #log: Log;
   readonly #ledger: Ledger;
   readonly #connections: ReadonlySet<TrackedSocket>;
-  readonly #many: number;
   readonly #onMany: () => void;
-  readonly #limitMs: number;
-  readonly #admission: Admission<Tracked> | undefined;
-  readonly #logAccess: AccessLog | undefined;
   /** One listener for all responses: a closure for each would cost more than all the rest. */
   readonly #onClose: (this: TrackedResponse) => void;
+  #many: number = Infinity;
+  #limitMs: number = Infinity;
+  #admission: Admission<Tracked> | undefined;
+  #logAccess: AccessLog | undefined;
+  #timer: NodeJS.Timeout | undefined;
   /** By route, until when it is refused, performance.now(). Undefined, as nearly always: nothing is looked up. */
   #poison: Map<string, number> | undefined;
   /** While a canary runs. */
@@ -90,24 +94,34 @@ export class Requests {
   #draining = false;
   #refused = 0;
 
-  constructor({ boot, log, ledger, connections, many, onMany }: RequestsOptions) {
-    const { config, role } = boot;
-    this.#config = config;
+  constructor({ role, terms, log, ledger, connections, many, onMany }: RequestsOptions) {
+    this.#role = role;
+    this.#terms = terms;
     this.#log = log;
     this.#ledger = ledger;
     this.#connections = connections;
-    this.#many = many;
     this.#onMany = onMany;
-    this.#limitMs = realLimitMs(config, role);
-    const limits = admissionLimits(config);
-    this.#admission = limits && new Admission(limits, () => performance.now());
-    if (config.access_log) this.#logAccess = accessLog({ log, format: config.log_format, clientAddress });
     const ended = (tracked: Tracked | undefined): void => tracked && this.#onEnd(tracked);
     this.#onClose = function (this: TrackedResponse) {
       ended(this[TRACKED]);
     };
+    terms.follow((config) => {
+      this.#many = many();
+      this.#goBy(config);
+    });
+  }
+
+  #goBy(config: Config): void {
+    const { access_log, log_format: format } = config;
+    this.#limitMs = realLimitMs(config, this.#role);
+    this.#logAccess = access_log ? accessLog({ log: this.#log, format, clientAddress }) : undefined;
+    const limits = admissionLimits(config);
+    if (this.#admission) for (const next of this.#admission.change(limits ?? NO_LIMITS)) this.#runNext(next);
+    else if (limits) this.#admission = new Admission(limits, () => performance.now());
+    clearInterval(this.#timer);
     const every = Math.min(this.#limitMs / 10, (limits?.ageMs ?? Infinity) / 10, 1000);
-    if (this.#limitMs < Infinity || limits) setInterval(() => this.#checkAges(), Math.max(every, 20)).unref();
+    if (this.#limitMs === Infinity && !limits) return;
+    this.#timer = setInterval(() => this.#checkAges(), Math.max(every, 20)).unref();
   }
 
   get waiting(): number {
@@ -212,7 +226,7 @@ export class Requests {
     tracked.admitted = verdict !== 'refuse';
     if (verdict === 'run') this.#run(tracked);
     else if (verdict === 'wait') tracked.state = 'waiting';
-    else this.#refuseOverload(tracked, `max_queue = ${this.#config.max_queue} requests wait already`);
+    else this.#refuseOverload(tracked, `max_queue = ${this.#terms.config.max_queue} requests wait already`);
   }
 
   #onEnd(tracked: Tracked): void {
@@ -226,9 +240,12 @@ export class Requests {
     this.#ledger.requestEnds(slot);
     this.#logAccess?.(request, response, begun);
     const next = tracked.admitted ? this.#admission?.leave(tracked) : undefined;
-    if (!next) return;
-    next.state = 'running';
-    this.#run(next);
+    if (next) this.#runNext(next);
+  }
+
+  #runNext(tracked: Tracked): void {
+    tracked.state = 'running';
+    this.#run(tracked);
   }
 
   #refusePoison(tracked: Tracked, poison: Map<string, number>): boolean {
@@ -246,7 +263,7 @@ export class Requests {
 
   #refuseOverload(tracked: Tracked, reason: string): void {
     this.#refuse(tracked);
-    refuse(tracked.response, refusalOf('TRC_OVERLOADED', { reason }, this.#config.max_queue_age || 1));
+    refuse(tracked.response, refusalOf('TRC_OVERLOADED', { reason }, this.#terms.config.max_queue_age || 1));
   }
 
   #refuse(tracked: Tracked): void {
@@ -257,7 +274,7 @@ export class Requests {
   #checkAges(): void {
     for (const tracked of this.#admission?.expire() ?? []) {
       tracked.admitted = false;
-      this.#refuseOverload(tracked, `it has waited for max_queue_age = ${this.#config.max_queue_age} s`);
+      this.#refuseOverload(tracked, `it has waited for max_queue_age = ${this.#terms.config.max_queue_age} s`);
     }
     const since = performance.now() - this.#limitMs;
     for (const connection of this.#connections) {

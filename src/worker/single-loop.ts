@@ -6,35 +6,38 @@ import type { Log } from '../log/open-log.ts';
 import type { RequestInFlight } from '../log/requests.ts';
 import type { LoopFigures, LoopUsage, Poison, WorkerBoot } from '../protocol.ts';
 import { startBeating } from '../watchdog/beat.ts';
-import { watchLimits } from '../watchdog/limits.ts';
 import { contextOf } from './context-of.ts';
 import { openLedger } from './flight-recorder.ts';
 import type { Ledger } from './ledger.ts';
 import { loadLoop, type Loop } from './loop.ts';
 import type { MonitorBoot } from './monitor.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, EngineOptions } from './engine.ts';
+import type { Terms } from './terms.ts';
 
 const MONITOR = fileURLToPath(new URL(`./monitor${import.meta.filename.slice(-3)}`, import.meta.url));
 
 export class SingleLoop implements Engine {
   readonly handsOn = false;
   readonly #boot: WorkerBoot;
+  readonly #terms: Terms;
   readonly #log: Log;
   readonly #ledger: Ledger;
   readonly #onWorn: (reason: string) => void;
   readonly #isWatched: Promise<unknown>;
   #loop: Loop | undefined;
 
-  constructor(boot: WorkerBoot, log: Log, onWorn: (reason: string) => void) {
+  constructor({ boot, terms, log, onWorn }: EngineOptions) {
     this.#onWorn = onWorn;
     this.#boot = boot;
+    this.#terms = terms;
     this.#log = log;
     this.#ledger = openLedger(boot.recorder);
-    startBeating(this.#ledger, watchLimits(boot.config, boot.role));
+    startBeating(this.#ledger, terms, boot.role);
     // Before the app is loaded: a boot that blocks, too, can be looked into.
     const workerData: MonitorBoot = { boot, ledger: this.#ledger.buffer };
     const monitor = new Worker(MONITOR, { name: 'tricorn monitor', workerData });
     monitor.unref();
+    terms.follow((_config, changed) => monitor.postMessage(changed));
     this.#isWatched = new Promise((resolve) => monitor.once('message', resolve));
   }
 
@@ -54,9 +57,9 @@ export class SingleLoop implements Engine {
   async load(): Promise<void> {
     this.#loop = await loadLoop({
       boot: { ...this.#boot, thread: 0 },
+      terms: this.#terms,
       log: this.#log,
       ledger: this.#ledger,
-      loops: 1,
       onWorn: this.#onWorn,
     });
   }

@@ -4,11 +4,12 @@
  */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import type { Config } from '../config/config.ts';
 import { logError, type WireError } from '../errors.ts';
 import type { Log } from '../log/open-log.ts';
 import { nameRequests, type RequestInFlight } from '../log/requests.ts';
 import { guardMemory } from '../limits/memory-guard.ts';
-import { memoryLimits } from '../limits/wear.ts';
+import { memoryLimits, type MemoryLimits } from '../limits/wear.ts';
 import type { LoopFigures, LoopStack, LoopUsage, Poison, Renew, WorkerBoot } from '../protocol.ts';
 import { CrashLoop } from '../roster/crash-loop.ts';
 import { extraGrace } from '../roster/grace.ts';
@@ -17,7 +18,7 @@ import { Slots } from '../roster/slots.ts';
 import { watchLimits } from '../watchdog/limits.ts';
 import { Watchdog, type Watched } from '../watchdog/watchdog.ts';
 import { Descriptors } from './descriptors.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, EngineOptions } from './engine.ts';
 import { tell } from './http-worker.ts';
 import { leastBusy } from './least-busy.ts';
 import { FlightRegions } from './flight-recorder.ts';
@@ -26,6 +27,7 @@ import { PoolThread } from './pool-thread.ts';
 import { ANSWER_MS, readiness, usageOf } from './thread-answers.ts';
 import { Renewal } from './renewal.ts';
 import { threadStacks } from './stacks.ts';
+import type { Terms } from './terms.ts';
 
 /** A thread gets this much longer than graceful_timeout, for its stop hooks, before it is ended, milliseconds. */
 const KILL_GRACE_MS = 4000;
@@ -36,8 +38,10 @@ export class ThreadPool implements Engine {
   readonly handsOn = true;
   /** For threads that start; another one with each renewal. */
   #boot: WorkerBoot;
+  readonly #terms: Terms;
   readonly #log: Log;
   readonly #threads = new Set<PoolThread>();
+  readonly #watchdogs = new Set<Watchdog>();
   readonly #slots = new Slots({ clock: () => performance.now(), onDue: () => this.#tend() });
   /** Threads that are to be recycled when the budget allows. */
   readonly #due = new Set<PoolThread>();
@@ -63,8 +67,9 @@ export class ThreadPool implements Engine {
   #serving = false;
   #draining = false;
 
-  constructor(boot: WorkerBoot, log: Log, onWorn: (reason: string) => void) {
+  constructor({ boot, terms, log, onWorn }: EngineOptions) {
     this.#boot = boot;
+    this.#terms = terms;
     this.#log = log;
     this.#wanted = boot.threads;
     this.#crashLoop = new CrashLoop({ limit: boot.config.crash_loop_limit, clock: () => performance.now() });
@@ -77,9 +82,10 @@ export class ThreadPool implements Engine {
       log.flushSync();
       process.kill(process.pid, 'SIGKILL');
     };
-    const limits = memoryLimits(boot.config, boot.role);
+    const limits = (): MemoryLimits => memoryLimits(terms.config, boot.role);
     const inflight = (): RequestInFlight[] => this.inflight();
     guardMemory({ name: `worker ${boot.worker}`, inflight, recycle: onWorn, kill }, limits, log.log);
+    terms.follow((_config, changed) => this.#onLive(changed));
   }
 
   get form(): string {
@@ -165,6 +171,13 @@ export class ThreadPool implements Engine {
     this.#tend();
   }
 
+  #onLive(settings: Partial<Config>): void {
+    const { role, config } = this.#boot;
+    this.#boot = { ...this.#boot, config: { ...config, ...settings } };
+    for (const thread of this.#threads) thread.send({ type: 'live', settings });
+    for (const watchdog of this.#watchdogs) watchdog.watch(watchLimits(this.#terms.config, role));
+  }
+
   refuseRoute(poison: Poison): void {
     this.#poison.set(poison.route, performance.now() + poison.ms);
     for (const thread of this.#threads) thread.send(poison);
@@ -201,13 +214,11 @@ export class ThreadPool implements Engine {
     const thread = new PoolThread(boot, this.#spares.pop());
     thread.on('exit', () => this.#regions.release(recorder));
     this.#threads.add(thread);
-    const watchdog = new Watchdog(
-      this.#watched(thread),
-      watchLimits(this.#boot.config, this.#boot.role),
-      this.#log.log,
-    );
-    watchdog.start();
+    const watchdog = new Watchdog(this.#watched(thread), this.#log.log);
+    watchdog.watch(watchLimits(this.#terms.config, this.#boot.role));
+    this.#watchdogs.add(watchdog);
     thread.on('exit', () => watchdog.stop());
+    thread.on('exit', () => this.#watchdogs.delete(watchdog));
     thread.on('ready', () => this.#onReady(thread));
     thread.on('worn', (reason) => this.#onWorn(thread, reason));
     thread.on('broken', () => this.#replace(thread));

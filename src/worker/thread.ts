@@ -7,7 +7,6 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { toWireError, TricornError } from '../errors.ts';
 import { openLog } from '../log/open-log.ts';
 import { startBeating } from '../watchdog/beat.ts';
-import { watchLimits } from '../watchdog/limits.ts';
 import type { AcceptFrom, FromThread, ToThread } from '../protocol.ts';
 import { accept, finishAccepting } from './acceptor.ts';
 import { refresh } from './arrived-socket.ts';
@@ -16,6 +15,7 @@ import { openLedger } from './flight-recorder.ts';
 import { leave, onUncaught, reportExit, UncaughtLog } from './guard.ts';
 import { loadLoop, type Loop } from './loop.ts';
 import type { ThreadBoot } from './pool-thread.ts';
+import { Terms } from './terms.ts';
 
 if (!parentPort) throw new Error('thread.ts is started by a threaded worker');
 const port = parentPort;
@@ -26,7 +26,9 @@ const ledger = openLedger(boot.recorder, buffer);
 const uncaught = new UncaughtLog(log, () => ledger.entries());
 // By process.exit() of the app, too: that it has ended is known outside only when all of it is torn down.
 process.on('exit', () => ledger.leave());
-startBeating(ledger, watchLimits(config, role));
+const terms = new Terms(config);
+startBeating(ledger, terms, role);
+terms.follow(({ log_level }) => (log.log.level = log_level));
 
 const told = Promise.withResolvers<void>();
 let loaded: Loop | undefined;
@@ -43,6 +45,7 @@ port.on('message', function takeOrder(message: ToThread | Socket) {
   else if (message.type === 'drain') onDrain(message.final);
   else if (message.type === 'measure') measure(message.on);
   else if (message.type === 'poison') loaded?.refuseRoute(message);
+  else if (message.type === 'live') terms.change(message.settings);
   else if (message.type === 'go') told.resolve();
   else if (message.type === 'listen') void listen(message.on);
 });
@@ -63,9 +66,9 @@ try {
   }
   const loop = await loadLoop({
     boot,
+    terms,
     log,
     ledger,
-    loops: config.threads,
     onWorn: (reason) => tell({ type: 'worn', reason }),
   });
   loaded = loop;

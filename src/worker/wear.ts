@@ -7,16 +7,24 @@ import type { LoopOptions } from './loop.ts';
 const EVERY_MS = 1000;
 
 export class Wear {
-  readonly limits: WearLimits;
   readonly #options: LoopOptions;
   readonly #startedAt: number = performance.now();
+  /** Its own in the jitter: limits that change do not send it anywhere else. */
+  readonly #luck: number = Math.random();
+  #limits: WearLimits;
   #isTold = false;
 
   constructor(options: LoopOptions) {
-    const { boot, loops } = options;
+    const { terms } = options;
     this.#options = options;
-    this.limits = wearLimits(boot.config, boot.role, loops);
+    this.#limits = this.#measured();
+    terms.follow(() => (this.#limits = this.#measured()));
     setInterval(() => this.check(), EVERY_MS).unref();
+  }
+
+  /** After so many requests it is worn out. */
+  get requests(): number {
+    return this.#limits.requests;
   }
 
   check(): void {
@@ -25,9 +33,15 @@ export class Wear {
     const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
     const { ledger, onWorn } = this.#options;
     const facts = { requests: ledger.requests, ageMs: performance.now() - this.#startedAt, bytes: heap + external };
-    const reason = wornBy(this.limits, facts);
+    const reason = wornBy(this.#limits, facts);
     if (reason === undefined) return;
     this.#isTold = true;
     onWorn(reason);
+  }
+
+  #measured(): WearLimits {
+    const { boot, terms } = this.#options;
+    const loops = boot.thread === 0 ? 1 : terms.config.threads;
+    return wearLimits(terms.config, boot.role, loops, this.#luck);
   }
 }

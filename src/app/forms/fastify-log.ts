@@ -55,9 +55,18 @@ export function fastifyLog(module: FastifyModule, asked: FastifyServerOptions, c
   return requestLog(module, asked, context);
 }
 
+/** pino gives a child its own level: one that was never asked to differ goes with its parent. */
+function followLevel(child: Logger, parent: Logger): void {
+  // Children share the events of their parent.
+  parent.on('level-change', (level, _value, _before, _valueBefore, changed) => {
+    if (changed === parent) child.level = level;
+  });
+}
+
 function requestLog(module: FastifyModule, asked: FastifyServerOptions, context: MountContext): FastifyLog {
   const log = context.log.child({}, { serializers: { ...serializers, ...ownSerializers(context.log) } });
   makeChildrenLazy(log);
+  followLevel(log, context.log);
   const label = Reflect.get(asked, 'requestIdLogLabel') ?? 'reqId';
   let routesAsk = false;
 

@@ -22,6 +22,7 @@ t.test('what is allowed is taken as it is', async (t) => {
   t.same(checkArguments(recycle, { worker: 1 }), { values: { worker: 1 }, problems: [] });
   t.same(checkArguments(mode, { mode: 'evented' }), { values: { mode: 'evented' }, problems: [] });
   t.same(checkArguments(reload, {}), { values: {}, problems: [] });
+  t.same(checkArguments(reload, { live: true }), { values: { live: true }, problems: [] });
   t.same(checkArguments(scale, { count: 'auto' }).values, { count: availableParallelism() });
 });
 
@@ -38,7 +39,11 @@ t.test('everything that is wrong is told at once: what was seen, and what is all
     'count = -1: must be an integer from 1 to 1024, or auto',
   ]);
   t.same(problems(mode, { mode: 'evented', count: 2 }), ['count: the evented mode has one event loop; leave it out']);
-  t.same(problems(reload, { force: true }), ['force: unknown; there are no arguments']);
+  t.same(problems(named('rollback'), { force: true }), ['force: unknown; there are no arguments']);
+  t.same(problems(reload, { live: 'yes', force: 1 }), [
+    'force: unknown; there is only live',
+    'live = yes: must be true or false',
+  ]);
   for (const given of [null, [], 'x', 4])
     t.match(problems(scale, given), [/must be a JSON object, such as {"count":1}$/]);
 });

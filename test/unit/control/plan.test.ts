@@ -37,12 +37,12 @@ t.test('what a change in the file takes', async (t) => {
   t.same(changes, [
     { setting: 'http_port', from: 1, to: 2, takes: 'restart', place: 'tricorn.ini:4' },
     { setting: 'keep_alive_timeout', from: 9, to: 72, takes: 'reload', place: 'default' },
-    { setting: 'limit_time_real', from: 5, to: 6, takes: 'reload', place: 'tricorn.ini:3' },
+    { setting: 'limit_time_real', from: 5, to: 6, takes: 'live', place: 'tricorn.ini:3' },
   ]);
   t.same(showPlan(changes), [
     '  http_port: 1 -> 2 (tricorn.ini:4; restart; a reload keeps the old value)',
     '  keep_alive_timeout: 9 -> 72 (default; new workers)',
-    '  limit_time_real: 5 -> 6 (tricorn.ini:3; new workers)',
+    '  limit_time_real: 5 -> 6 (tricorn.ini:3; live: `tricorn reload --live`, or new workers)',
   ]);
 });
 

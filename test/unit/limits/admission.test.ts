@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Admission, admissionLimits } from '../../../src/limits/admission.ts';
+import { Admission, admissionLimits, NO_LIMITS } from '../../../src/limits/admission.ts';
 import { load } from '../config/support.ts';
 
 const config = (...argv: string[]) => load(import.meta.dirname, { argv, needsApp: false }).config;
@@ -53,4 +53,18 @@ t.test('what has waited too long is taken out, the oldest first', async (t) => {
   t.same(admission.expire(), ['c']);
   t.equal(admission.leave('a'), undefined, 'nobody waits any more');
   t.equal(admission.enter('d'), 'run', 'and the place is free');
+});
+
+t.test('limits that go up let those run that wait; down, nobody until enough have left', async (t) => {
+  const admission = new Admission<string>({ inflight: 1, queue: Infinity, ageMs: Infinity }, () => 0);
+  for (const item of ['a', 'b', 'c', 'd']) admission.enter(item);
+  t.same(admission.change({ inflight: 3, queue: 1, ageMs: Infinity }), ['b', 'c']);
+  t.equal(admission.enter('e'), 'refuse', 'd fills the queue');
+  t.same(admission.change({ inflight: 1, queue: 1, ageMs: Infinity }), []);
+  t.equal(admission.leave('a'), undefined);
+  t.equal(admission.leave('b'), undefined);
+  t.equal(admission.leave('c'), 'd');
+  admission.enter('f');
+  t.same(admission.change(NO_LIMITS), ['f']);
+  t.equal(admission.enter('g'), 'run');
 });

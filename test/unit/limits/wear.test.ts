@@ -33,7 +33,7 @@ t.test('requests and age, moved by the jitter', async (t) => {
     [0.5, 1050, 63_000],
     [1, 1100, 66_000],
   ] as const) {
-    const limits = wearLimits(config({ limit_request: 1000, limit_time_worker: 60 }), 'http', 1, () => random);
+    const limits = wearLimits(config({ limit_request: 1000, limit_time_worker: 60 }), 'http', 1, random);
     t.equal(wornBy(limits, { ...fresh, requests: requests - 1, ageMs: ageMs - 1 }), undefined);
     t.match(wornBy(limits, { ...fresh, requests }), /^limit_request: \d+ requests/);
     t.match(wornBy(limits, { ...fresh, ageMs }), /^limit_time_worker/);
@@ -42,7 +42,7 @@ t.test('requests and age, moved by the jitter', async (t) => {
 
 t.test('cron workers have an age of their own', async (t) => {
   const ages = config({ limit_time_worker: 60, limit_time_worker_cron: 120 });
-  const limits = wearLimits(ages, 'cron', 1, () => 0);
+  const limits = wearLimits(ages, 'cron', 1, 0);
   t.equal(wornBy(limits, { ...fresh, ageMs: 119_999 }), undefined);
   t.equal(wornBy(limits, { ...fresh, ageMs: 120_000 }), 'limit_time_worker_cron: 120 s old');
 });

@@ -61,7 +61,7 @@ function simulate(t: Test) {
     deaths.bury(handle);
     processes.delete(handle);
   });
-  watchPoison(workers, { threshold: 3, log, clock });
+  watchPoison(workers, { threshold: () => 3, log, clock });
   const readiness = new Readiness({ workers, config, log, clock, isServing: () => true, onGivenUp: nothing });
 
   const tick = (): void => {

@@ -5,7 +5,7 @@ import { Ledger } from '../../../src/worker/ledger.ts';
 import { recordLog } from '../supervisor/support.ts';
 
 /** A loop that never beats by itself, under a watchdog with short limits. */
-async function untilStack(t: Test, duringStack: (ledger: Ledger) => void) {
+async function untilStack(t: Test, duringStack: (ledger: Ledger) => void, limits = [{ cpuMs: Infinity, realMs: 40 }]) {
   const { log, lines } = recordLog();
   const ledger = new Ledger();
   ledger.open();
@@ -25,12 +25,12 @@ async function untilStack(t: Test, duringStack: (ledger: Ledger) => void) {
     blame: () => {},
     kill: () => void steps.push('kill'),
   };
-  const watchdog = new Watchdog(watched, { cpuMs: Infinity, realMs: 40 }, log);
+  const watchdog = new Watchdog(watched, log);
   t.teardown(() => watchdog.stop());
   // Its timers keep nothing alive by themselves.
   const alive = setInterval(() => {}, 1000);
   t.teardown(() => clearInterval(alive));
-  watchdog.start();
+  for (const each of limits) watchdog.watch(each);
   await once(events, 'after');
   return { steps, lines };
 }
@@ -73,11 +73,11 @@ async function untilJobStack(t: Test, duringStack: (ledger: Ledger) => void) {
     blame: () => void steps.push('blame'),
     kill: () => void steps.push('kill'),
   };
-  const watchdog = new Watchdog(watched, { cpuMs: Infinity, realMs: Infinity }, log);
+  const watchdog = new Watchdog(watched, log);
   t.teardown(() => watchdog.stop());
   const alive = setInterval(() => {}, 1000);
   t.teardown(() => clearInterval(alive));
-  watchdog.start();
+  watchdog.watch({ cpuMs: Infinity, realMs: Infinity });
   await once(events, 'after');
   return { steps, lines };
 }
@@ -91,4 +91,16 @@ t.test('a job that is over its time is killed with its stack in the log, and is 
 t.test('one that ends while its stack is taken is not killed', async (t) => {
   const { steps, lines } = await untilJobStack(t, (ledger) => ledger.jobEndsBy(Infinity));
   t.same([steps, lines], [[], []]);
+});
+
+t.test('limits that come while it watches are gone by', async (t) => {
+  const never = { cpuMs: Infinity, realMs: Infinity };
+  const soon = { cpuMs: Infinity, realMs: 40 };
+  for (const limits of [
+    [never, soon],
+    [{ cpuMs: 60_000, realMs: 60_000 }, soon],
+  ]) {
+    const { steps } = await untilStack(t, () => {}, limits);
+    t.same(steps, ['ask', 'kill']);
+  }
 });

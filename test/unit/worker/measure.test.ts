@@ -1,51 +1,9 @@
-import { EventEmitter, once } from 'node:events';
-import http from 'node:http';
-import type net from 'node:net';
-import t, { type Test } from 'tap';
+import { once } from 'node:events';
+import t from 'tap';
 import { Histogram } from '../../../src/canary/histogram.ts';
-import { openLog } from '../../../src/log/open-log.ts';
 import type { LoopFigures } from '../../../src/protocol.ts';
-import { Ledger } from '../../../src/worker/ledger.ts';
-import { Requests } from '../../../src/worker/requests.ts';
 import { get } from '../../support/http.ts';
-import { bootOf, configOf } from '../supervisor/support.ts';
-
-type Arrival = [http.IncomingMessage, http.ServerResponse];
-
-interface Served {
-  readonly requests: Requests;
-  readonly url: string;
-  /** 'request', when the app gets one; the test answers. */
-  readonly app: EventEmitter<{ request: Arrival }>;
-}
-
-async function serve(t: Test, ...flags: string[]): Promise<Served> {
-  const config = configOf(t, '--no-access-log', ...flags);
-  const connections = new Set<net.Socket>();
-  const log = openLog({ ...config, logfile: `${t.testdirName}/log` }, { role: 'http', worker: 1 });
-  const ledger = new Ledger();
-  ledger.open();
-  const boot = { ...bootOf(config), thread: 0 };
-  const requests = new Requests({ boot, log, ledger, connections, many: Infinity, onMany: () => {} });
-  const app: Served['app'] = new EventEmitter();
-  const server = http.createServer((request, response) => app.emit('request', request, response));
-  server.prependListener('connection', (socket) => {
-    connections.add(socket);
-    socket.once('close', () => {
-      connections.delete(socket);
-      requests.onConnectionEnd(socket);
-    });
-  });
-  requests.takeOver(server);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-    log.close();
-  });
-  return { requests, url: `http://127.0.0.1:${(server.address() as net.AddressInfo).port}`, app };
-}
+import { serve, type Arrival, type Served } from './served.ts';
 
 /** So many requests, one after the other, that all have ended. */
 async function ask(

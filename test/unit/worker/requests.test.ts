@@ -1,68 +1,8 @@
-import { EventEmitter, once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
 import http from 'node:http';
-import net from 'node:net';
-import t, { type Test } from 'tap';
-import { openLog } from '../../../src/log/open-log.ts';
-import { Ledger } from '../../../src/worker/ledger.ts';
-import { Requests } from '../../../src/worker/requests.ts';
+import t from 'tap';
 import { get, RawConnection } from '../../support/http.ts';
-import { bootOf, configOf } from '../supervisor/support.ts';
-
-interface Served {
-  readonly requests: Requests;
-  readonly ledger: Ledger;
-  readonly port: number;
-  readonly url: string;
-  /** 'request' with request and response, when the app gets one; the test answers. */
-  readonly app: EventEmitter<{ request: [http.IncomingMessage, http.ServerResponse] }>;
-  /** What was logged. */
-  readonly lines: () => Record<string, unknown>[];
-}
-
-/** A server whose requests a Requests has taken over, as an AppLoop does it. */
-async function serve(t: Test, ...flags: string[]): Promise<Served> {
-  const config = configOf(t, '--no-access-log', ...flags);
-  const ledger = new Ledger();
-  ledger.open();
-  const connections = new Set<net.Socket>();
-  const logfile = `${t.testdirName}/log`;
-  const log = openLog({ ...config, logfile, log_format: 'json' }, { role: 'http', worker: 1 });
-  const requests = new Requests({
-    boot: { ...bootOf(config), thread: 0 },
-    log,
-    ledger,
-    connections,
-    many: Infinity,
-    onMany: () => {},
-  });
-  const app: Served['app'] = new EventEmitter();
-  const server = http.createServer((request, response) => app.emit('request', request, response));
-  server.prependListener('connection', (socket) => {
-    connections.add(socket);
-    socket.once('close', () => {
-      connections.delete(socket);
-      requests.onConnectionEnd(socket);
-    });
-  });
-  requests.takeOver(server);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-    log.close();
-  });
-  const { port } = server.address() as net.AddressInfo;
-  const lines = (): Record<string, unknown>[] => {
-    log.flushSync();
-    const text = readFileSync(logfile, 'utf8').trim();
-    return text.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
-  };
-  return { requests, ledger, port, url: `http://127.0.0.1:${port}`, app, lines };
-}
-
-type Arrival = [http.IncomingMessage, http.ServerResponse];
+import { serve, type Arrival } from './served.ts';
 
 t.test('requests pass, are counted while they are in flight, and no longer', async (t) => {
   const { app, url, ledger } = await serve(t);
@@ -189,4 +129,23 @@ t.test('a poisoned route is refused, others are not', async (t) => {
   t.equal((await get(`${url}/orders`)).body, 'served');
   requests.refuseRoute({ type: 'poison', route: 'GET /orders/:id', ms: 0 });
   t.equal((await get(`${url}/orders/17`)).body, 'served', 'when its time is over');
+});
+
+t.test('limits that change while requests wait, run and stay', async (t) => {
+  const { app, url, terms, requests, lines } = await serve(t, '--max-inflight=1');
+  const first = get(`${url}/first`);
+  const [, response] = (await once(app, 'request')) as Arrival;
+  const others = [get(`${url}/second`), get(`${url}/third`)];
+  while (requests.waiting < 2) await new Promise((resolve) => setImmediate(resolve));
+  const responses: http.ServerResponse[] = [];
+  app.on('request', (_request, next) => responses.push(next));
+  terms.change({ max_inflight: 2 });
+  t.equal(responses.length, 1, 'one more may run at once');
+  terms.change({ max_inflight: 0 });
+  t.equal(responses.length, 2, 'and all, where it is off');
+  for (const each of [response, ...responses]) each.end('done');
+  for (const answer of await Promise.all([first, ...others])) t.equal(answer.status, 200);
+  terms.change({ limit_time_real: 0.1 });
+  t.match(await get(`${url}/late`), { status: 503, body: /TRC_REQUEST_TIME/ });
+  t.match(lines(), [{ limit: 'limit_time_real', request: 'GET /late' }]);
 });

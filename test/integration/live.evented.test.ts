@@ -1,0 +1,3 @@
+import { liveSettings } from './live.ts';
+
+liveSettings('evented');

@@ -1,0 +1,123 @@
+/** What every mode does with `tricorn reload --live`: settings change in the workers that run, and nothing else does. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { get } from '../support/http.ts';
+import { startTricorn, type Mode, type Tricorn } from '../support/tricorn.ts';
+
+const APP = `
+import { defineApp } from 'tricorn';
+import { threadId } from 'node:worker_threads';
+const loop = process.pid + '.' + threadId;
+export default defineApp({
+  http: async (fastify) => {
+    fastify.get('/loop', async (request) => {
+      request.log.debug('asked for its loop');
+      return loop;
+    });
+    fastify.get('/slow', (request) => {
+      fastify.log.info('slow begins');
+      return new Promise(() => {});
+    });
+    fastify.get('/block', () => {
+      for (;;);
+    });
+  },
+});`;
+
+const population: Readonly<Record<Mode, string>> = {
+  threaded: 'threads = 2',
+  prefork: 'workers = 2',
+  evented: 'evented = true',
+};
+
+interface Running {
+  readonly server: Tricorn;
+  /** Writes these lines into the ini, and has them applied. @returns what the command says */
+  apply(...lines: readonly string[]): Promise<string>;
+  /** Of all event loops. */
+  loops(): Promise<Set<string>>;
+}
+
+async function start(t: Test, mode: Mode, ...lines: readonly string[]): Promise<Running> {
+  const ini = (more: readonly string[]): string => `[options]\naccess_log = false\n${more.join('\n')}\n`;
+  const folder = t.testdir({ 'app.mjs': APP, 'tricorn.ini': ini([population[mode], ...lines]) });
+  const server = await startTricorn(t, 'app.mjs', [], { cwd: folder });
+  const apply = async (...fresh: readonly string[]): Promise<string> => {
+    const all = fresh.some((line) => /^(threads|workers|evented)/.test(line)) ? fresh : [population[mode], ...fresh];
+    writeFileSync(join(folder, 'tricorn.ini'), ini(all));
+    const { code, stdout, stderr } = await server.control('reload', '--live');
+    return `${code}: ${stdout}${stderr}`;
+  };
+  const loops = async (): Promise<Set<string>> => {
+    const seen = new Set<string>();
+    const wanted = mode === 'evented' ? 1 : 2;
+    while (seen.size < wanted) seen.add((await get(`${server.url}/loop`)).body);
+    return seen;
+  };
+  return { server, apply, loops };
+}
+
+export function liveSettings(mode: Mode): void {
+  t.test('log_level and limit_time_real, in loops that serve on', async (t) => {
+    const { server, apply, loops } = await start(t, mode);
+    const before = await loops();
+    const slow = get(`${server.url}/slow`);
+    await server.line(/^slow begins/);
+    const applied = await apply('log_level = debug', 'limit_time_real = 0.2', 'backlog = 17');
+    t.match(
+      applied,
+      /^0: reload done: limit_time_real = 0.2, log_level = debug; for a reload without --live: backlog$/m,
+    );
+    t.match(await slow, { status: 503, body: /TRC_REQUEST_TIME/ }, 'what has begun is judged by it');
+    t.same(await loops(), before, 'the same event loops');
+    await server.line(/^asked for its loop/);
+    t.match(await apply('log_level = warn', 'backlog = 17'), /limit_time_real = 120, log_level = warn; /);
+    const { length } = server.lines;
+    t.same(await loops(), before);
+    t.notOk(server.lines.slice(length).some(({ msg }) => /asked for its loop/.test(msg)));
+  });
+
+  t.test('limit_time_cpu: a blocked loop is killed, with its stack, and its replacement knows the limit', async (t) => {
+    const { server, apply } = await start(t, mode, 'limit_time_cpu = 600', 'limit_time_real = 600');
+    t.match(await apply('limit_time_cpu = 0.3', 'limit_time_real = 600'), /^0: .*limit_time_cpu = 0.3/);
+    for (const time of [1, 2]) {
+      const answer = get(`${server.url}/block`);
+      t.match(await server.count(/its event loop is stuck and is killed/, time), { stack: /app\.mjs/ });
+      await t.rejects(answer);
+    }
+  });
+
+  t.test('limit_request: those that have served so many are recycled at once', async (t) => {
+    const { server, apply, loops } = await start(t, mode);
+    const before = await loops();
+    t.match(await apply('limit_request = 1', 'limit_request_jitter = 0'), /^0: .*limit_request = 1/);
+    await server.line(/due to be recycled: limit_request/);
+    const recycled = async (): Promise<boolean> => [...(await loops())].some((loop) => !before.has(loop));
+    while (!(await recycled()));
+    t.pass('a new loop answers');
+  });
+
+  t.test('a mistake in the configuration changes nothing', async (t) => {
+    const { server, apply, loops } = await start(t, mode);
+    const before = await loops();
+    t.match(await apply('log_level = debug', 'limit_time_real = soon'), /^1: .*tricorn\.ini:5 limit_time_real/s);
+    t.same(await loops(), before);
+    t.notOk(server.lines.some(({ msg }) => /asked for its loop/.test(msg)));
+    t.match(await apply(), /^0: reload done: no live setting differs$/m);
+  });
+
+  if (mode === 'evented') return;
+  t.test('the population', async (t) => {
+    const { server, apply } = await start(t, mode);
+    const key = mode === 'prefork' ? 'workers' : 'threads';
+    t.match(await apply(`${key} = 3`), new RegExp(`^0: reload done: ${key} = 3$`, 'm'));
+    const seen = new Set<string>();
+    while (seen.size < 3) seen.add((await get(`${server.url}/loop`)).body);
+    t.match(await apply(`${key} = 1`), new RegExp(`^0: reload done: ${key} = 1$`, 'm'));
+    await server.line(mode === 'prefork' ? /^worker 3 .* has ended/ : /^thread 3 has ended/);
+    // Prefork and evented contradict each other.
+    const other = mode === 'prefork' ? 'workers' : 'evented';
+    t.match(await apply(other === 'evented' ? 'evented = true' : 'threads = 2'), new RegExp(`--live: ${other}$`, 'm'));
+  });
+}
