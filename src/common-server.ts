@@ -233,19 +233,25 @@ export abstract class CommonServer {
     }
   }
 
-  /** Resolves when it has as many workers as it should; false when one could not start, or it drains. */
+  /** Resolves when it has as many workers and threads as it should; false when one could not start, or it drains. */
   async whenStaffed(): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const look = (): void => {
       if (this.#state !== 'serving') resolve(false);
-      else if (this.workers.ready.length === this.staff) resolve(true);
+      else if (this.#isStaffed) resolve(true);
     };
     const fail = (): void => resolve(false);
-    this.workers.on('ready', look).on('gone', look).on('failed', fail);
+    this.workers.on('change', look).on('gone', look).on('failed', fail);
     look();
     const staffed = await promise;
-    this.workers.off('ready', look).off('gone', look).off('failed', fail);
+    this.workers.off('change', look).off('gone', look).off('failed', fail);
     return staffed;
+  }
+
+  get #isStaffed(): boolean {
+    const { ready } = this.workers;
+    const { threads } = this.population();
+    return ready.length === this.staff && ready.every(({ loops }) => loops >= threads);
   }
 
   /** Nothing new is begun: its workers finish what they have, and end. @param final the service stops */

@@ -197,8 +197,8 @@ export type FromWorker =
   | Broken
   /** Draining: it accepts no more, neither does the kernel for it. */
   | { readonly type: 'closed' }
-  /** Threads: whether one is ready now, when that changes; and a start that failed while none is. */
-  | { readonly type: 'threads'; readonly ready: boolean; readonly failed: boolean }
+  /** Threads: how many are ready now, when that changes; and whether a start has failed. */
+  | { readonly type: 'threads'; readonly ready: number; readonly failed: boolean }
   /** Threads: one of them has died, or cannot go on; it is replaced. */
   | { readonly type: 'lost'; readonly thread: number }
   /** Threads: all are replaced, and how many jobs the app has now; or why one could not be. */
@@ -219,7 +219,7 @@ export function isFromWorker(message: unknown): message is FromWorker {
   if (type === 'fatal') return typeof error === 'object' && error !== null;
   if (type === 'worn') return typeof reason === 'string';
   if (type === 'broken' || type === 'closed' || type === 'renewed') return true;
-  if (type === 'threads') return typeof ready === 'boolean';
+  if (type === 'threads') return typeof ready === 'number';
   if (type === 'lost') return typeof thread === 'number';
   return (type === 'usage' || type === 'measured') && Array.isArray(loops);
 }

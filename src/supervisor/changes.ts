@@ -284,8 +284,7 @@ async function scale(current: CommonServer, count: number): Promise<Outcome> {
   if (current.mode === 'evented' || count < 1) return refused(current.scale(count));
   const text = current.scale(count);
   const { generation, config } = current;
-  // Threads tell nobody one by one how far they are.
-  if (current.mode === 'threaded' || (await current.whenStaffed())) return { outcome: 'done', text, generation };
+  if (await current.whenStaffed()) return { outcome: 'done', text, generation };
   const error = toWireError(new TricornError('TRC_APP_BOOT', { app: config.app }));
   return { outcome: 'failed', text: `${text}: one could not start, and is tried again; the log says why`, error };
 }

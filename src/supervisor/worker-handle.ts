@@ -46,7 +46,7 @@ interface Events {
   /** One of its event loops is about to be killed: it is stuck in this request. */
   blame: [request: string];
   worn: [reason: string];
-  /** Threaded mode: whether it serves has changed, or a start of a thread failed while none is ready. */
+  /** Threaded mode: how many threads are ready has changed, or a start of one has failed. */
   threads: [failed: boolean];
   /** Threaded mode: one of its threads has died, or cannot go on. */
   lost: [thread: number];
@@ -71,6 +71,8 @@ export class WorkerHandle extends EventEmitter<Events> {
   form = '';
   /** How many jobs it said the app has. */
   jobs = 0;
+  /** How many of its event loops are ready, once it is. */
+  loops: number;
   /** The log says already why it ends, or is about to. */
   explained = false;
   readonly #title: string;
@@ -83,7 +85,6 @@ export class WorkerHandle extends EventEmitter<Events> {
   #closed: PromiseWithResolvers<void> | undefined;
   #isClosed = false;
   #state: MemberState = 'starting';
-  #hasLoops = true;
 
   /** @param title what it is called in the log, before its number */
   constructor(worker: Worker, boot: WorkerBoot, clock: () => number, title = 'worker') {
@@ -93,6 +94,7 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.generation = boot.generation;
     this.role = boot.role;
     this.threads = boot.threads;
+    this.loops = Math.max(boot.threads, 1);
     this.pid = worker.process.pid ?? 0;
     this.#worker = worker;
     this.#clock = clock;
@@ -112,7 +114,7 @@ export class WorkerHandle extends EventEmitter<Events> {
 
   /** Whether requests are answered by it; false also where none of its threads is ready. */
   get serves(): boolean {
-    return this.#hasLoops && (this.#state === 'ready' || this.#state === 'retiring');
+    return this.loops > 0 && (this.#state === 'ready' || this.#state === 'retiring');
   }
 
   /** Resolves when it accepts no more: while it drains, or with its end. */
@@ -265,8 +267,8 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.emit('fatal', error);
   }
 
-  #onThreads(ready: boolean, failed: boolean): void {
-    this.#hasLoops = ready;
+  #onThreads(ready: number, failed: boolean): void {
+    this.loops = ready;
     this.emit('threads', failed);
   }
 

@@ -204,6 +204,7 @@ export class Workers extends EventEmitter<Events> {
   #onThreads(handle: WorkerHandle, failed: boolean): void {
     if (failed) this.emit('failed');
     else if (handle.serves) this.emit('serving');
+    this.emit('change');
   }
 
   #onWorn(handle: WorkerHandle, reason: string): void {

@@ -58,8 +58,8 @@ export class ThreadPool implements Engine {
   readonly #tellWorn: (reason: string) => void;
   #wanted: number;
   readonly #crashLoop: CrashLoop;
-  /** What the supervisor knows: whether a thread is ready. */
-  #told = true;
+  /** What the supervisor knows: how many threads are ready. */
+  #told = 0;
   #booted = false;
   #renewal: Renewal | undefined;
   /** Threads that count their requests, while a canary runs. */
@@ -120,6 +120,7 @@ export class ThreadPool implements Engine {
   serve(): void {
     this.#serving = true;
     for (const thread of this.#ready()) this.#letAccept(thread);
+    this.#tellReadiness(false);
   }
 
   async drain(final: boolean): Promise<void> {
@@ -296,14 +297,13 @@ export class ThreadPool implements Engine {
   /** The supervisor counts with the same rule, and says so; here only the pace changes. */
   #onStartFailed(thread: PoolThread): void {
     this.#renewal?.onFailed(thread);
-    const others = this.#ready().length > 0;
-    if (this.#crashLoop.failed(others)) this.#slots.slowDown();
-    if (!others) this.#tellReadiness(true);
+    if (this.#crashLoop.failed(this.#ready().length > 0)) this.#slots.slowDown();
+    this.#tellReadiness(true);
   }
 
   #tellReadiness(failed: boolean): void {
-    const ready = this.#ready().length > 0;
-    if (ready) this.#crashLoop.ready();
+    const ready = this.#ready().length;
+    if (ready > 0) this.#crashLoop.ready();
     if (ready !== this.#told || failed) tell({ type: 'threads', ready, failed });
     this.#told = ready;
   }

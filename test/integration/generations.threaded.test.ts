@@ -1,0 +1,3 @@
+import { generations } from './generations.ts';
+
+generations('threaded');

@@ -1,0 +1,116 @@
+/** What every mode does by its control socket with generations that come and go: reload, rollback, recycle, scale. */
+import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { get } from '../support/http.ts';
+import { statusOf, untilReady, type Shown } from '../support/status.ts';
+import { fixture, modes, startTricorn, type LogLine, type Mode } from '../support/tricorn.ts';
+
+const PROBE = fileURLToPath(new URL('../support/probe.mjs', import.meta.url));
+const MIB = 1024 * 1024;
+
+const handler = (text: string): string => `export const handler = (_, response) => response.end('${text}');`;
+
+export function generations(mode: Mode): void {
+  t.test('reload waits for the outcome; rollback goes back; both say how they ended', async (t) => {
+    const folder = t.testdir({ 'app.mjs': handler('one') });
+    const deploy = (text: string): void => writeFileSync(join(folder, 'app.mjs'), text);
+    const server = await startTricorn(t, 'app.mjs', modes[mode], { cwd: folder });
+    const body = async (): Promise<string> => (await get(server.url)).body;
+    t.match(await server.control('rollback'), { code: 6, stderr: /no earlier generation/ });
+    deploy(handler('two'));
+    t.match(await server.control('reload'), { code: 0, stdout: /generation 2 serves/, stderr: /workers ready/ });
+    t.equal(await body(), 'two', 'from the moment on at which it says so');
+    deploy("throw new Error('not today');");
+    const failed = await server.control('reload', '--json');
+    t.equal(failed.code, 1);
+    t.match(JSON.parse(failed.stdout), { outcome: 'failed', error: { code: 'TRC_APP_LOAD', stack: /not today/ } });
+    t.equal(await body(), 'two');
+    t.match(await statusOf(server), { generation: 2, lastChange: { command: 'reload', outcome: 'failed' } });
+  });
+
+  t.test('rollback starts the release before, although the link leads elsewhere', async (t) => {
+    const folder = t.testdir({
+      one: { 'app.mjs': handler('one') },
+      two: { 'app.mjs': handler('two') },
+      current: t.fixture('symlink', 'one'),
+    });
+    const current = join(folder, 'current');
+    const server = await startTricorn(t, join(current, 'app.mjs'), modes[mode]);
+    const body = async (): Promise<string> => (await get(server.url)).body;
+    rmSync(current);
+    symlinkSync('two', current);
+    t.match(await server.control('reload'), { code: 0 });
+    t.equal(await body(), 'two');
+    t.match(await server.control('rollback'), { code: 0, stdout: /generation 3 serves/ });
+    t.equal(await body(), 'one');
+    t.match(await server.control('rollback'), { code: 0 }, 'and forth');
+    t.equal(await body(), 'two');
+  });
+
+  t.test('30 reloads in a row: the supervisor has no more of anything than before', async (t) => {
+    const execArgv = ['--expose-gc', '--import', PROBE];
+    const server = await startTricorn(t, fixture('load-app.ts'), modes[mode], { execArgv });
+    let generations = 0;
+    let probes = 0;
+    const size = async () => {
+      await server.count(/^Generation \d+ has ended$/, generations);
+      const children = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8').trim().split(' ');
+      const fds = readdirSync(`/proc/${server.pid}/fd`).length;
+      server.kill('SIGWINCH');
+      const { listeners, resources, heapUsed, rss } = (await server.count(/^Probe$/, (probes += 1))) as Probe;
+      return { counts: { fds, children: children.length, listeners, resources }, heapUsed, rss };
+    };
+    const reload = async (): Promise<void> => {
+      t.match(await server.control('reload'), { code: 0 });
+      generations += 1;
+    };
+    // What is loaded and compiled only at the first ones is there by then.
+    for (let round = 0; round < 3; round += 1) await reload();
+    const before = await size();
+    for (let round = 0; round < 30; round += 1) await reload();
+    const after = await size();
+    t.same(after.counts, before.counts);
+    t.ok(after.heapUsed < before.heapUsed + MIB, `heap ${before.heapUsed} -> ${after.heapUsed}`);
+    t.ok(after.rss < before.rss + 5 * MIB, `rss ${before.rss} -> ${after.rss}`);
+    t.equal(server.stderr, '', 'nor a warning of too many listeners');
+    t.equal((await statusOf(server)).generation, 34);
+  });
+
+  t.test('recycle replaces one worker, stop stops', async (t) => {
+    const server = await startTricorn(t, fixture('load-app.ts'), modes[mode]);
+    const wanted = mode === 'evented' ? 1 : 2;
+    const last = mode === 'prefork' ? 2 : 1;
+    const before = await statusOf(server);
+    t.match(await server.control('recycle', String(last)), { code: 0 });
+    await server.line(new RegExp(`^worker ${last} .* has ended$`));
+    const after = await untilReady(server, wanted);
+    const pidOf = (shown: Shown, number: number) => shown.workers.find((worker) => worker.number === number)?.pid;
+    if (mode === 'prefork') t.equal(pidOf(after, 1), pidOf(before, 1));
+    t.not(pidOf(after, last), pidOf(before, last));
+    t.match(await server.control('recycle', '9'), { code: 6, stderr: /no worker 9/ });
+    t.match(await server.control('stop'), { code: 0 });
+    t.strictSame(await server.ended, [0, null]);
+  });
+
+  t.test('scale says so where it cannot be', async (t) => {
+    const folder = t.testdir({ 'app.mjs': handler('one') });
+    const server = await startTricorn(t, 'app.mjs', modes[mode], { cwd: folder });
+    writeFileSync(join(folder, 'app.mjs'), "throw new Error('not today');");
+    t.match(
+      await server.control('scale', '3'),
+      mode === 'evented'
+        ? { code: 6, stderr: /one event loop/ }
+        : { code: 1, stderr: new RegExp(`Scaling to ${mode}, 3 (workers|threads): one could not start`) },
+    );
+    t.equal((await get(server.url)).body, 'one');
+  });
+}
+
+interface Probe extends LogLine {
+  readonly heapUsed: number;
+  readonly rss: number;
+  readonly listeners: Readonly<Record<string, number>>;
+  readonly resources: Readonly<Record<string, number>>;
+}

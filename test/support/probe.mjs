@@ -1,0 +1,25 @@
+/**
+ * Loaded into a server's supervisor by --import (with --expose-gc): at each WINCH it writes, as a line of its log, what it holds.
+ * Workers load it, too, and are never asked.
+ */
+import cluster from 'node:cluster';
+import { writeSync } from 'node:fs';
+
+process.on('SIGWINCH', () => {
+  globalThis.gc();
+  const { heapUsed, rss } = process.memoryUsage();
+  const listeners = Object.fromEntries(
+    [
+      ['process', process],
+      ['cluster', cluster],
+    ].flatMap(([name, emitter]) => {
+      return emitter.eventNames().map((event) => [`${name} ${String(event)}`, emitter.listenerCount(event)]);
+    }),
+  );
+  const resources = {};
+  for (const kind of process.getActiveResourcesInfo()) resources[kind] = (resources[kind] ?? 0) + 1;
+  writeSync(
+    1,
+    `${JSON.stringify({ level: 30, msg: 'Probe', pid: process.pid, heapUsed, rss, listeners, resources })}\n`,
+  );
+});

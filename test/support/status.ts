@@ -1,0 +1,27 @@
+/** What `tricorn status` says of a server. */
+import type { Tricorn } from './tricorn.ts';
+
+export interface Shown {
+  readonly mode: string;
+  readonly state: string;
+  readonly generation: number;
+  readonly wanted: number;
+  readonly ready: number;
+  readonly deaths: number;
+  readonly workers: readonly { readonly pid: number; readonly number: number; readonly state: string }[];
+  readonly lastChange?: { readonly command: string; readonly outcome: string };
+}
+
+export async function statusOf(server: Tricorn): Promise<Shown> {
+  const { code, stdout, stderr } = await server.control('status', '--json');
+  if (code !== 0) throw new Error(stderr);
+  return JSON.parse(stdout) as Shown;
+}
+
+/** Once it answers this, so many are ready. */
+export async function untilReady(server: Tricorn, wanted: number): Promise<Shown> {
+  for (;;) {
+    const shown = await statusOf(server);
+    if (shown.ready === wanted && shown.wanted === wanted) return shown;
+  }
+}
