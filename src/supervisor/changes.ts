@@ -244,11 +244,12 @@ export class Changes {
       next.limit = limits.next;
       current.limit = limits.old;
     }
-    const told = `${ready}/${wanted}/${next.limit}`;
+    const text = this.#trial?.text ?? '';
+    const told = `${ready}/${wanted}/${next.limit}/${text}`;
     if (told === this.#told) return;
     this.#told = told;
     this.#log.debug({ generation: next.generation }, `Workers ready ${ready}/${wanted}`);
-    for (const onProgress of this.#running?.onProgress ?? []) onProgress({ ready, wanted, text: '' });
+    for (const onProgress of this.#running?.onProgress ?? []) onProgress({ ready, wanted, text });
     this.#supervisor.wake();
   }
 

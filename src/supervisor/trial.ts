@@ -68,6 +68,16 @@ export class Trial {
     return undefined;
   }
 
+  /** What it does now, in a few words; '' where there is nothing to say. */
+  get text(): string {
+    if (this.#state === 'measuring') return `canary: ${this.#share}`;
+    return this.#state === 'judging' ? 'canary: comparing' : '';
+  }
+
+  get #share(): string {
+    return `${this.#size} of ${this.#size + this.#options.old.staff} workers, ${this.#plan.seconds} s`;
+  }
+
   get isOver(): boolean {
     return this.#state === 'over';
   }
@@ -89,12 +99,10 @@ export class Trial {
   }
 
   #begin(): void {
-    const { old, next, log, clock } = this.#options;
-    const { seconds } = this.#plan;
+    const { next, log, clock } = this.#options;
     this.#state = 'measuring';
-    this.#until = clock() + seconds * 1000;
-    const all = this.#size + old.staff;
-    log.info({ generation: next.generation }, `Canary: ${this.#size} of ${all} workers, ${seconds} s`);
+    this.#until = clock() + this.#plan.seconds * 1000;
+    log.info({ generation: next.generation }, `Canary: ${this.#share}`);
   }
 
   /** Those that have come since, too. */

@@ -10,12 +10,15 @@ import { type Load, startLoad } from '../support/load/load.ts';
 import { formatReport } from '../support/load/tally.ts';
 import { fixture, modes, startTricorn, type LogLine, type Mode, type Tricorn } from '../support/tricorn.ts';
 
-const everybody = { keepAlive: 4, fresh: 4, pipelined: 1, upload: 1, download: 1, sse: 1, websocket: 1 };
+const everybody = { keepAlive: 12, fresh: 12, pipelined: 1, upload: 1, download: 1, sse: 1, websocket: 1 };
 const RELOADED = /^Reload: generation \d+ serves/;
 const FAILED = /^Reload failed, generation \d+ serves on/;
 const BEGUN = /^Canary: \d of \d workers, [\d.]+ s$/;
 
-/** The app of the load, with a route that says which version it is and one more. */
+/**
+ * The app of the load, with a route that says which version it is and one more. Every request takes so long that what a busy
+ * machine adds to it makes no version look worse than the other.
+ */
 function appOf(version: string, more: string): string {
   return `
     import { defineApp } from 'tricorn';
@@ -23,6 +26,7 @@ function appOf(version: string, more: string): string {
     const pass = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
     export default defineApp({
       http: async (fastify) => {
+        fastify.addHook('onRequest', () => pass(${STEADY_MS}));
         fastify.get('/version', async () => ${JSON.stringify(version)});
         fastify.get('/more', async (request, reply) => { ${more} });
         await plugin(fastify);
@@ -30,6 +34,8 @@ function appOf(version: string, more: string): string {
       onStart: app.onStart,
     });`;
 }
+
+const STEADY_MS = 60;
 
 const GOOD = "return 'good';";
 
@@ -42,7 +48,7 @@ interface Worse {
 
 const bad: Readonly<Record<string, Worse>> = {
   'answers 500 to some': { more: "return reply.code(Math.random() < 0.5 ? 500 : 200).send('');", says: /error rate/ },
-  'is slow': { more: "await pass(100); return 'slow';", says: /p95/ },
+  'is slow': { more: "await pass(300); return 'slow';", says: /p95/ },
 };
 
 /** These take other requests down with them. */
@@ -188,6 +194,14 @@ export function canaries(mode: Mode): void {
     await server.line(/^Canary: too little traffic to judge, it goes on: new p95 unknown, errors 0 % \(0 of 0\)/);
     await server.line(RELOADED);
     t.equal(await version(), 'two');
+  });
+
+  t.test('who asks for the reload is told of the canary', async (t) => {
+    const { server, deploy } = await start(t, mode);
+    deploy('two', GOOD);
+    const { code, stderr } = await server.control('reload');
+    t.equal(code, 0);
+    t.match(stderr, /^workers ready (\d)\/\d, canary: \1 of \d workers, 1 s$/m);
   });
 
   t.test('a stop while a canary runs', async (t) => {

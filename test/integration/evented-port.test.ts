@@ -4,7 +4,7 @@ import t, { type Test } from 'tap';
 import WebSocket from 'ws';
 import { get, getJson } from '../support/http.ts';
 import { openSockets } from '../support/passed-sockets.ts';
-import { fixture, modes, startTricorn, type Tricorn } from '../support/tricorn.ts';
+import { fixture, modes, startTricorn, type LogLine, type Tricorn } from '../support/tricorn.ts';
 
 interface Beside {
   readonly server: Tricorn;
@@ -53,6 +53,22 @@ for (const mode of ['threaded', 'prefork'] as const) {
     const evented = shown.workers.filter(({ role, state }) => role === 'evented' && state === 'ready');
     t.match(evented, [{ generation: 2 }]);
     t.equal((await get(`${url}/content?seed=1&size=9`)).status, 200);
+  });
+
+  t.test(`it has memory limits of its own: ${mode}`, async (t) => {
+    const own = ['--limit-memory-soft-evented=250MiB', '--limit-memory-hard-evented=500MiB', '--limit-memory-soft=0'];
+    const { server, url } = await start(t, 'lab.ts', ...flags, ...own, '--limit-memory-hard=0');
+    const [pid, other] = [await pidAt(url), await pidAt(server.url)];
+    t.equal((await get(`${server.url}/leak`)).body, 'leaked', 'those of the others are off');
+    t.equal((await get(`${url}/leak`)).body, 'leaked');
+    await server.line(/^evented worker 1 .* is due to be recycled: limit_memory_soft: \d+ MiB/);
+    await server.line(/^evented worker 1 .* has ended/);
+    t.not(await pidAt(url), pid);
+    const isKilled = ({ msg, role }: LogLine): boolean =>
+      role === 'evented' && /limit_memory_hard: .* killed/.test(msg);
+    while (!server.lines.some(isKilled)) await get(`${url}/leak`).catch(() => {});
+    await server.count(/^evented worker 1 .* is ready$/, 2);
+    t.ok(server.workers().includes(other), 'nobody else has gone');
   });
 
   t.test(`one that cannot boot leaves the old generation serving: ${mode}`, async (t) => {

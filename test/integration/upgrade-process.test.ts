@@ -23,21 +23,23 @@ function writeProgram(path: string, text: string): void {
   chmodSync(path, 0o755);
 }
 
-t.test('Node and Tricorn are what their links lead to then', async (t) => {
-  const folder = t.testdir();
-  const [node, program] = [join(folder, 'node'), join(folder, 'tricorn.mjs')];
-  relink(node, process.execPath);
-  relink(program, BIN);
-  const server = await startTricorn(t, lab, ['--evented'], { node, program });
-  writeProgram(join(folder, 'new-node'), `#!/bin/sh\necho "new node"\nexec ${process.execPath} "$@"\n`);
-  relink(node, join(folder, 'new-node'));
-  writeFileSync(join(folder, 'new.mjs'), `console.log('new tricorn');\nawait import(${JSON.stringify(BIN)});\n`);
-  relink(program, join(folder, 'new.mjs'));
-  const pid = await upgrade(server, server.pid);
-  t.same(server.otherLines, ['new node', 'new tricorn']);
-  t.equal((await get(`${server.url}/who`)).status, 200);
-  await endLast(server, pid);
-});
+for (const [mode, flags] of Object.entries(modes)) {
+  t.test(`Node and Tricorn are what their links lead to then: ${mode}`, async (t) => {
+    const folder = t.testdir();
+    const [node, program] = [join(folder, 'node'), join(folder, 'tricorn.mjs')];
+    relink(node, process.execPath);
+    relink(program, BIN);
+    const server = await startTricorn(t, lab, flags, { node, program });
+    writeProgram(join(folder, 'new-node'), `#!/bin/sh\necho "new node"\nexec ${process.execPath} "$@"\n`);
+    relink(node, join(folder, 'new-node'));
+    writeFileSync(join(folder, 'new.mjs'), `console.log('new tricorn');\nawait import(${JSON.stringify(BIN)});\n`);
+    relink(program, join(folder, 'new.mjs'));
+    const pid = await upgrade(server, server.pid);
+    t.same(server.otherLines, ['new node', 'new tricorn']);
+    t.equal((await get(`${server.url}/who`)).status, 200);
+    await endLast(server, pid);
+  });
+}
 
 t.test('a Node or a Tricorn that is broken: the old one stays', async (t) => {
   const folder = t.testdir();
