@@ -44,6 +44,7 @@ export type ErrorCode =
   | 'TRC_OVERLOADED'
   | 'TRC_POISON'
   | 'TRC_CANARY'
+  | 'TRC_SUPERSEDED'
   | 'TRC_CRASH_LOOP'
   | 'TRC_INTERNAL';
 
@@ -183,6 +184,11 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
     exit: 3,
     message: 'the canary failed: {reason}',
     hint: 'The lines before have the figures, or what has ended. Reload again once the code is mended, or with canary empty to take it as it is.',
+  },
+  TRC_SUPERSEDED: {
+    exit: 3,
+    message: 'it had not booted when a newer change came',
+    hint: 'The reload for that change begins now.',
   },
   TRC_CRASH_LOOP: {
     exit: 3,

@@ -17,6 +17,9 @@ import { Trial } from './trial.ts';
 import type { Upgrade, UpgradeOptions } from './upgrade.ts';
 import { closed } from './worker-handle.ts';
 
+/** Less and the reload is left to end by itself, which is quicker than to begin anew. Milliseconds. */
+const LONG_BOOT_MS = 1000;
+
 type OnProgress = (progress: Progress) => void;
 
 interface Asked {
@@ -48,6 +51,8 @@ export class Changes {
   /** What a rollback goes back to. */
   #before: LoadedConfig | undefined;
   #told = '';
+  /** Since when it boots, by the supervisor's clock. */
+  #bootsSince = 0;
   /** What the reload that runs does not change, in words. */
   #kept: string[] = [];
   #last: LastChange | undefined;
@@ -90,6 +95,16 @@ export class Changes {
     this.#waiting.push({ request, outcome, onProgress: [onProgress] });
     this.#supervisor.wake();
     return outcome.promise;
+  }
+
+  /**
+   * A reload for code that has changed again. One that is under way and boots for long by now is given up: it may hang, and what
+   * it boots is out of date.
+   */
+  reloadAnew(): Promise<Outcome> {
+    const ms = this.#supervisor.clock() - this.#bootsSince;
+    if (ms > LONG_BOOT_MS) this.#next?.giveUp(toWireError(new TricornError('TRC_SUPERSEDED', {})));
+    return this.request({ command: 'reload' });
   }
 
   /** Its part of the supervisor's tick. */
@@ -192,6 +207,7 @@ export class Changes {
     this.#log.info({ generation: next.generation }, `${sentence(what)}: ${next.describe()} starts`);
     this.#supervisor.tellChange('begins');
     this.#next = next;
+    this.#bootsSince = this.#supervisor.clock();
     this.#told = '';
     const { clock } = this.#supervisor;
     // A rollback is to be quick.

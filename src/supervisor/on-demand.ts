@@ -4,7 +4,6 @@ import type { Control } from '../control/open.ts';
 import type { AppWatch } from '../dev/watch-app.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { Account } from './account.ts';
-import type { Outcome } from './change.ts';
 import type { Predecessor } from './predecessor.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -44,6 +43,5 @@ export async function meetPredecessor(
 export async function watchAppOf(supervisor: Supervisor, log: Logger): Promise<AppWatch | undefined> {
   const { watchApp } = await import('../dev/watch-app.ts');
   if (supervisor.state !== 'booting') return undefined;
-  const reload = (): Promise<Outcome> => supervisor.changes.request({ command: 'reload' });
-  return watchApp({ supervisor, log, reload });
+  return watchApp({ supervisor, log, reload: () => supervisor.changes.reloadAnew() });
 }

@@ -138,6 +138,25 @@ function mistakes(start: Start): void {
       t.equal(await version(), 'two');
     },
   );
+
+  t.test('code that hangs at import waits for no boot_timeout: the next save takes its place', async (t) => {
+    for (const hang of ['await new Promise(() => setInterval(() => {}, 1000));', 'for (;;);']) {
+      const { server, write, version, reloads } = await start(t, ['--boot-timeout=600', '--limit-time-cpu=0']);
+      write('app.mjs', `import { writeSync } from 'node:fs'; writeSync(1, '{"msg":"hangs"}\\n'); ${hang}`);
+      await server.line(/^hangs$/);
+      const reloaded = server.line(RELOADED);
+      // Saved again and again until it boots for long.
+      for (let saves = 1; reloads() === 0; saves += 1) {
+        write('app.mjs', appOf('two'));
+        await Promise.race([server.count(/^Changed/, saves + 1), reloaded]);
+      }
+      t.equal(await version(), 'two');
+      t.match(
+        server.lines.find(({ msg }) => FAILED.test(msg)),
+        { code: 'TRC_SUPERSEDED' },
+      );
+    }
+  });
 }
 
 function ignores(start: Start): void {

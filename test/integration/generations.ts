@@ -111,6 +111,6 @@ export function generations(mode: Mode): void {
 interface Probe extends LogLine {
   readonly heapUsed: number;
   readonly rss: number;
-  readonly listeners: Readonly<Record<string, number>>;
+  readonly listeners: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly resources: Readonly<Record<string, number>>;
 }

@@ -8,14 +8,7 @@ import { writeSync } from 'node:fs';
 process.on('SIGWINCH', () => {
   globalThis.gc();
   const { heapUsed, rss } = process.memoryUsage();
-  const listeners = Object.fromEntries(
-    [
-      ['process', process],
-      ['cluster', cluster],
-    ].flatMap(([name, emitter]) => {
-      return emitter.eventNames().map((event) => [`${name} ${String(event)}`, emitter.listenerCount(event)]);
-    }),
-  );
+  const listeners = { process: countOf(process), cluster: countOf(cluster) };
   const resources = {};
   for (const kind of process.getActiveResourcesInfo()) resources[kind] = (resources[kind] ?? 0) + 1;
   writeSync(
@@ -23,3 +16,7 @@ process.on('SIGWINCH', () => {
     `${JSON.stringify({ level: 30, msg: 'Probe', pid: process.pid, heapUsed, rss, listeners, resources })}\n`,
   );
 });
+
+function countOf(emitter) {
+  return Object.fromEntries(emitter.eventNames().map((event) => [String(event), emitter.listenerCount(event)]));
+}
