@@ -25,8 +25,6 @@ const IN_A_ROW_MS = 10_000;
 export interface RunnerOptions {
   readonly guard: StoreGuard;
   readonly jobs: ReadonlyMap<string, KnownJob>;
-  /** When the generation was made, milliseconds since 1970: the same for all of its workers. */
-  readonly since: number;
   /** Of the cron worker, from 1. */
   readonly number: number;
   readonly log: pino.Logger;
@@ -59,9 +57,13 @@ export class CronRunner {
     return this.#current?.run;
   }
 
-  /** Where the store is away, jobs begin when it is back. Resolves when it knows the jobs, or is known to be away. */
-  start(): Promise<void> {
-    this.#loop ??= this.#begin();
+  /**
+   * Where the store is away, jobs begin when it is back. Resolves when it knows the jobs, or is known to be away.
+   *
+   * @param since when the generation began to serve, milliseconds since 1970: the same for all of its workers
+   */
+  start(since: number): Promise<void> {
+    this.#loop ??= this.#begin(since);
     return this.#isDeclared.promise;
   }
 
@@ -94,8 +96,8 @@ export class CronRunner {
     this.#wake?.();
   }
 
-  async #begin(): Promise<void> {
-    const { guard, jobs, since, log } = this.#options;
+  async #begin(since: number): Promise<void> {
+    const { guard, jobs, log } = this.#options;
     const specs = [...jobs.values()].map(({ spec }) => spec);
     const onLost = (run: Run): void => this.#lost(run);
     await guard.begin(specs, since, { onWake: () => this.wake(), onLost });

@@ -212,3 +212,19 @@ export class Workers extends EventEmitter<Events> {
     this.emit('change');
   }
 }
+
+/** Resolves when there are as many as wanted; false when one could not start, or none are wanted any more (undefined). */
+export async function staffed(workers: Workers, wanted: () => number | undefined): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const look = (): void => {
+    const size = wanted();
+    if (size === undefined) resolve(false);
+    else if (workers.ready.length === size) resolve(true);
+  };
+  const fail = (): void => resolve(false);
+  workers.on('ready', look).on('gone', look).on('failed', fail);
+  look();
+  const isStaffed = await promise;
+  workers.off('ready', look).off('gone', look).off('failed', fail);
+  return isStaffed;
+}

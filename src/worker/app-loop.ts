@@ -79,6 +79,9 @@ export class AppLoop implements Loop {
     this.#upgrades.watch(this.#app.server);
   }
 
+  /** Jobs are run elsewhere. */
+  async publish(): Promise<void> {}
+
   /** Takes a connection whose begin has been counted. */
   accept(socket: Socket): void {
     this.#sockets.add(socket);

@@ -10,7 +10,7 @@ import { setTimeout as pass } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
 import { mountApp, type MountedApp } from '../app/mount.ts';
 import type { Job, KnownJob } from '../cron/job.ts';
-import { AFTER_SIGNAL_MS } from '../cron/timers.ts';
+import { AFTER_SIGNAL_MS, PUBLISH_MS } from '../cron/timers.ts';
 import { CronRunner } from '../cron/runner.ts';
 import { StoreGuard } from '../cron/store-guard.ts';
 import type { Run } from '../cron/store.ts';
@@ -26,8 +26,6 @@ import { Wear } from './wear.ts';
 /** The stop hooks get at least this much, however long the drain took, milliseconds. */
 const LEAST_HOOK_MS = 2000;
 
-/** So long the start waits for the store, so that whoever triggers a job at once finds it there. Milliseconds. */
-const DECLARE_MS = 2000;
 /** So long a run that was cut may take to be given back, milliseconds. */
 const END_MS = 1000;
 
@@ -54,7 +52,6 @@ export class CronLoop implements Loop {
     this.#runner = new CronRunner({
       guard,
       jobs: new Map(jobs),
-      since: boot.since ?? 0,
       number: boot.thread === 0 ? boot.worker : boot.thread,
       log: log.log,
       onOverdue: () => options.ledger.jobEndsBy(performance.now()),
@@ -71,11 +68,14 @@ export class CronLoop implements Loop {
     return new CronLoop(options, app, new StoreGuard(store, { log: log.log }));
   }
 
-  /** A store that is away is not waited for: jobs begin when it is there. */
+  /** It touches no job before its generation serves: one that fails must leave the schedules as they were. */
   async start(): Promise<void> {
     await this.#app.start();
-    if (this.jobs === 0) return;
-    await Promise.race([this.#runner.start(), pass(DECLARE_MS, undefined, { ref: false })]);
+  }
+
+  /** A store that is away is not waited for: jobs begin when it is there. */
+  async publish(since: number): Promise<void> {
+    await Promise.race([this.#runner.start(since), pass(PUBLISH_MS, undefined, { ref: false })]);
   }
 
   accept(socket: Socket): void {
