@@ -6,6 +6,7 @@
  * | --- | --- | --- |
  * | asking | start(), a wake-up, the end of a run | the store's answer |
  * | waiting | nothing is due | the next job's due time, a wake-up, or 60 s + its number |
+ * | resting | rest(), once no job runs | drain(), or 30 s |
  * | running | a job was acquired | its end |
  * | drained | drain(), once no job runs | never |
  */
@@ -21,6 +22,8 @@ const LONGEST_WAIT_MS = 60_000;
 /** What a partly done job may take in a row where nobody else waits: until both are over. */
 const SLICES = 10;
 const IN_A_ROW_MS = 10_000;
+/** So long it waits for whoever is to replace it, and takes no job that would have to be cut. */
+const REST_MS = 30_000;
 
 export interface RunnerOptions {
   readonly guard: StoreGuard;
@@ -42,6 +45,7 @@ export class CronRunner {
   #current: JobRun | undefined;
   #isDraining = false;
   #isWoken = false;
+  #restsUntil = 0;
   #wake: (() => void) | undefined;
   readonly #isDeclared: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #loop: Promise<void> | undefined;
@@ -96,6 +100,11 @@ export class CronRunner {
     this.#wake?.();
   }
 
+  /** It is about to be replaced. Where it is not, it goes on: better that than nobody. */
+  rest(): void {
+    this.#restsUntil = this.#timers.now() + REST_MS;
+  }
+
   async #begin(since: number): Promise<void> {
     const { guard, jobs, log } = this.#options;
     const specs = [...jobs.values()].map(({ spec }) => spec);
@@ -104,6 +113,11 @@ export class CronRunner {
     this.#isDeclared.resolve();
     while (!this.#isDraining) {
       this.#isWoken = false;
+      const restMs = this.#restsUntil - this.#timers.now();
+      if (restMs > 0) {
+        await this.#wait(restMs);
+        continue;
+      }
       try {
         const { run, dueInMs } = await guard.acquire(this.#names);
         await (run ? this.#carryOut(run) : this.#wait(dueInMs));

@@ -46,8 +46,13 @@ export class CronLoop implements Loop {
     this.#options = options;
     this.#app = app;
     this.#guard = guard;
-    this.#wear = new Wear(options);
     const { boot, log } = options;
+    // A job may take longer than graceful_timeout: no recycling that can wait is to cut it.
+    const onWorn = (reason: string): void => {
+      this.#runner.rest();
+      options.onWorn(reason);
+    };
+    this.#wear = new Wear({ ...options, onWorn }, () => this.#runner.current !== undefined);
     const jobs = [...app.jobs].map(([name, job]) => [name, this.#timed(job)] as const);
     this.#runner = new CronRunner({
       guard,

@@ -10,11 +10,14 @@ export class Wear {
   readonly limits: WearLimits;
   readonly #options: LoopOptions;
   readonly #startedAt: number = performance.now();
+  readonly #isBusy: () => boolean;
   #isTold = false;
 
-  constructor(options: LoopOptions) {
+  /** @param isBusy whether it is to finish something before it is too old, or has done too much: memory cannot wait */
+  constructor(options: LoopOptions, isBusy: () => boolean = () => false) {
     const { boot, loops } = options;
     this.#options = options;
+    this.#isBusy = isBusy;
     this.limits = wearLimits(boot.config, boot.role, loops);
     setInterval(() => this.check(), EVERY_MS).unref();
   }
@@ -24,8 +27,11 @@ export class Wear {
     // Not process.memoryUsage(): that also opens a file. `external` has the array buffers in it.
     const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
     const { ledger, onWorn } = this.#options;
-    const facts = { requests: ledger.requests, ageMs: performance.now() - this.#startedAt, bytes: heap + external };
-    const reason = wornBy(this.limits, facts);
+    const age = { requests: ledger.requests, ageMs: performance.now() - this.#startedAt };
+    const reason = wornBy(this.limits, {
+      ...(this.#isBusy() ? { requests: 0, ageMs: 0 } : age),
+      bytes: heap + external,
+    });
     if (reason === undefined) return;
     this.#isTold = true;
     onWorn(reason);

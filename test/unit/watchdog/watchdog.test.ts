@@ -25,7 +25,7 @@ async function untilStack(t: Test, duringStack: (ledger: Ledger) => void) {
     blame: () => {},
     kill: () => void steps.push('kill'),
   };
-  const watchdog = new Watchdog(watched, { cpuMs: Infinity, realMs: 40 }, log);
+  const watchdog = new Watchdog(watched, { cpuMs: Infinity, realMs: 40, realSetting: 'limit_time_real' }, log);
   t.teardown(() => watchdog.stop());
   // Its timers keep nothing alive by themselves.
   const alive = setInterval(() => {}, 1000);
@@ -73,7 +73,7 @@ async function untilJobStack(t: Test, duringStack: (ledger: Ledger) => void) {
     blame: () => void steps.push('blame'),
     kill: () => void steps.push('kill'),
   };
-  const watchdog = new Watchdog(watched, { cpuMs: Infinity, realMs: Infinity }, log);
+  const watchdog = new Watchdog(watched, { cpuMs: Infinity, realMs: Infinity, realSetting: 'limit_time_real' }, log);
   t.teardown(() => watchdog.stop());
   const alive = setInterval(() => {}, 1000);
   t.teardown(() => clearInterval(alive));
