@@ -145,6 +145,8 @@ export class CronRunner {
     const { guard, jobs, onOverdue, log } = this.#options;
     const job = jobs.get(run.name);
     if (!job) return;
+    // The order came while the store was asked.
+    if (this.#isDraining) return void (await guard.end(run, { outcome: 'cut' }));
     const progress = guard.progress.bind(guard);
     const current = new JobRun({ run, job, log, timers: this.#timers, progress, onOverdue });
     this.#current = current;

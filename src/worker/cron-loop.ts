@@ -20,14 +20,16 @@ import { contextOf } from './context-of.ts';
 import { currentJob, JOB, runForJob } from './current-request.ts';
 import { LoopGauge } from './loop-gauge.ts';
 import type { Loop, LoopOptions } from './loop.ts';
-import { storeOf } from './store-of.ts';
+import { soon, storeOf } from './store-of.ts';
 import { Wear } from './wear.ts';
 
 /** The stop hooks get at least this much, however long the drain took, milliseconds. */
 const LEAST_HOOK_MS = 2000;
 
-/** So long a run that was cut may take to be given back, milliseconds. */
+/** So long a run that was cut may take to be given back, milliseconds; and so long a stop waits for a store in vain. */
 const END_MS = 1000;
+/** So long it waits where the store is to be told how a run has ended, which would be run again. Milliseconds. */
+const TELL_MS = 5000;
 
 export class CronLoop implements Loop {
   readonly form: string;
@@ -39,6 +41,8 @@ export class CronLoop implements Loop {
   readonly #gauge: LoopGauge = new LoopGauge();
   readonly #wear: Wear;
   #slot: number | undefined;
+  /** The last run of a job's code. */
+  #code: Promise<void> | undefined;
 
   private constructor(options: LoopOptions, app: MountedApp, guard: StoreGuard) {
     this.form = app.form;
@@ -91,14 +95,20 @@ export class CronLoop implements Loop {
   async drain(): Promise<void> {
     const begun = performance.now();
     const limit = this.#options.boot.config.graceful_timeout * 1000;
-    // A store that is away keeps the runner waiting: others will find that its run was lost.
     const late = pass(limit + AFTER_SIGNAL_MS + END_MS, undefined, { ref: false });
-    await Promise.race([this.#runner.drain(limit), late]);
+    await Promise.race([this.#runner.drain(limit), this.#storeIsLate(), late]);
     try {
       await this.#app.stop(Math.max(LEAST_HOOK_MS, limit - (performance.now() - begun)));
     } finally {
-      await this.#guard.close();
+      await soon(this.#guard.close());
     }
+  }
+
+  /** A store that is away keeps the runner waiting, though no job runs: others will find that its run was lost. */
+  async #storeIsLate(): Promise<void> {
+    const isToTell = this.#runner.current !== undefined;
+    await this.#code;
+    await pass(isToTell ? TELL_MS : END_MS, undefined, { ref: false });
   }
 
   async usage(): Promise<LoopUsage> {
@@ -143,10 +153,13 @@ export class CronLoop implements Loop {
     const limit = spec.timeout === 0 ? Infinity : spec.timeout * 1000 + AFTER_SIGNAL_MS;
     const timed = async (job: Job): Promise<unknown> => {
       ledger.jobEndsBy(performance.now() + limit);
+      const ended = Promise.withResolvers<void>();
+      this.#code = ended.promise;
       try {
         return await runForJob(spec.name, () => run(job));
       } finally {
         ledger.jobEndsBy(Infinity);
+        ended.resolve();
       }
     };
     return { spec, run: timed };

@@ -145,8 +145,12 @@ function appOf(folder: string, jobs: string, more: string): string {
       },
       handler: async (req, res) => {
         const [, name] = /^\\/trigger\\/(.+)$/.exec(req.url) ?? [];
-        if (name !== undefined) await trigger(name);
-        res.end(String(process.pid));
+        try {
+          if (name !== undefined) await trigger(name);
+          res.end(String(process.pid));
+        } catch (error) {
+          res.writeHead(503).end(error.code);
+        }
       },
       cron: ${jobs},
     });`;

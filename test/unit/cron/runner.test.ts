@@ -269,3 +269,18 @@ t.test('a drain ends its rest', async (t) => {
   await runner.drain(0);
   t.equal(runner.current, undefined);
 });
+
+t.test('a job that is acquired while the order to drain comes is given back', async (t) => {
+  let runs = 0;
+  const { clock, store, runner } = await simulate(t, EPOCH, { job: { run: () => (runs += 1), ...yearly } });
+  const acquire = store.acquire.bind(store);
+  store.acquire = async (names) => {
+    const acquired = await acquire(names);
+    void runner.drain(MINUTE);
+    return acquired;
+  };
+  store.trigger('job');
+  await clock.advance(0);
+  t.equal(runs, 0);
+  t.match(store.ends, [{ outcome: 'cut' }]);
+});
