@@ -10,47 +10,26 @@
 import type { Config, LoadedConfig } from './config/config.ts';
 import { logError, type WireError } from './errors.ts';
 import type { Logger } from './log/supervisor-log.ts';
+import type { Mode, Population, ServerOptions } from './server-options.ts';
 import { bootTimeout, earlyEnd, trialError } from './supervisor/boot-errors.ts';
 import { howItEnded } from './supervisor/deaths.ts';
 import type { Hook } from './supervisor/hooks.ts';
 import { Crew } from './supervisor/crew.ts';
-import { launchWorker, type Post } from './supervisor/launch.ts';
+import { asideSettings, cronSettings, launchAside, launchCron, launchWorker, type Post } from './supervisor/launch.ts';
 import { watchPoison } from './supervisor/poison-watch.ts';
 import { extraGrace } from './roster/grace.ts';
 import { Readiness } from './supervisor/readiness.ts';
+import { hasStoreOfItsOwn } from './supervisor/own-store.ts';
 import { freeze } from './supervisor/releases.ts';
 import { generationTransition, type GenerationState, type ServerState } from './supervisor/server-state.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { Exit, WorkerHandle } from './supervisor/worker-handle.ts';
-import { Workers, type WorkersOptions } from './supervisor/workers.ts';
+import { staffed, Workers, type WorkersOptions } from './supervisor/workers.ts';
 
 /** A worker gets this much longer than its graceful_timeout, for its stop hooks, before it is killed, milliseconds. */
 const KILL_GRACE_MS = 5000;
 
-export type Mode = 'prefork' | 'threaded' | 'evented';
-
-/** Which workers a mode wants. */
-export interface Population {
-  readonly workers: number;
-  /** Threads in each worker; 0 = the app runs in the worker's main thread. */
-  readonly threads: number;
-}
-
-export interface ServerOptions {
-  readonly log: Logger;
-  /** Boot the app in one worker that serves nothing, then stop: `tricorn check`. Default false. */
-  readonly check?: boolean;
-  /** Milliseconds that only ever grow. Default performance.now. */
-  readonly clock?: () => number;
-  /** Reads the configuration anew, for a reload. Default: it stays as it is. @throws TricornError TRC_CONFIG */
-  readonly reread?: () => LoadedConfig;
-  /** Another log_level after a reload. Default: it stays as it is. */
-  readonly setLogLevel?: (level: Config['log_level']) => void;
-  /** Makes the server of another generation, maybe of another mode. Default: one of the same class. */
-  readonly select?: (loaded: LoadedConfig, options: ServerOptions) => Promise<CommonServer>;
-  /** Only for the server of another generation: the one that it is to take over from. */
-  readonly successorOf?: CommonServer;
-}
+export type { Mode, Population, ServerOptions } from './server-options.ts';
 
 export abstract class CommonServer {
   abstract readonly mode: Mode;
@@ -86,8 +65,6 @@ export abstract class CommonServer {
   readonly crew: Workers;
   readonly #crew: Crew;
   readonly #booted: PromiseWithResolvers<WireError | undefined> = Promise.withResolvers();
-  /** When it was made, by the wall clock: of two generations, the later one decides about the jobs. */
-  readonly #since: number = Date.now();
   #state: GenerationState = 'new';
   /** It never served, and the reason has been told. */
   #hasFailed = false;
@@ -103,12 +80,19 @@ export abstract class CommonServer {
     this.#supervisor = successorOf ? successorOf.#supervisor : new Supervisor(this.loaded, options);
     this.generation = this.#supervisor.generations.nextNumber();
     this.workers = this.#hire({ log, clock, launch: (number) => this.#launch(number) });
-    this.#aside = this.#hire({ log, clock, launch: (number) => this.#launchAside(number) });
+    this.#aside = this.#hire({ log, clock, launch: (number) => launchAside(this, number, this.#supervisor) });
     // What kills a cron worker is no route.
     const threshold = (): number => this.config.poison_threshold;
     this.#poison = [this.workers, this.#aside].map((workers) => watchPoison(workers, { threshold, log, clock }));
-    this.crew = this.#hire({ log, clock, launch: (number) => this.#launchCron(number) });
-    this.#crew = new Crew({ config: this.config, mode: () => this.mode, isCheck: this.#supervisor.check });
+    this.crew = this.#hire({ log, clock, launch: (number) => launchCron(this, number, this.#crew, this.#supervisor) });
+    this.#crew = new Crew({
+      config: this.config,
+      mode: () => this.mode,
+      isCheck: this.#supervisor.check,
+      mayHaveHad: successorOf ? successorOf.#crew.mayHaveHad : hasStoreOfItsOwn(this.loaded),
+      members: this.crew,
+      others: () => this.workers.ready,
+    });
     this.#readiness = new Readiness({
       workers: this.workers,
       config: this.config,
@@ -186,7 +170,7 @@ export abstract class CommonServer {
   tick(): void {
     this.#keep(this.workers, this.wanted().workers);
     this.#keep(this.#aside, this.#state === 'draining' ? 0 : this.#staffAside);
-    this.#crew.hear(this.workers.ready[0] ?? this.crew.ready[0]);
+    this.#crew.hear();
     this.#keep(this.crew, this.#wantedCrew);
     if (this.#state === 'booting' && !this.onTrial && this.#isComplete) {
       this.#enter('serving');
@@ -203,7 +187,7 @@ export abstract class CommonServer {
   }
 
   get #isComplete(): boolean {
-    return this.#serves && this.crew.ready.length >= this.#crew.size;
+    return this.#serves && this.#crew.isComplete;
   }
 
   /** Whether all that serve HTTP are there. */
@@ -211,10 +195,16 @@ export abstract class CommonServer {
     return this.workers.ready.length >= this.staff && this.#aside.ready.length >= this.#staffAside;
   }
 
-  /** Last of all: what they make of the schedules should not be seen of a generation that fails. */
+  /** Last of all, for only then is it known whether there are jobs. */
   get #wantedCrew(): number {
     if (this.#state === 'draining' || this.onTrial) return 0;
-    return this.#state === 'booting' && !this.#serves ? 0 : this.#crew.size;
+    return this.#state === 'booting' && !this.#serves ? 0 : this.#crew.wanted;
+  }
+
+  /** It is the service: its jobs count from now on. Resolves when the store knows them, or does not answer. */
+  async publish(): Promise<void> {
+    await this.#crew.publish();
+    this.#supervisor.wake();
   }
 
   /** Takes another number of workers or threads. Returns what it did or why it did nothing, for the log. */
@@ -227,31 +217,21 @@ export abstract class CommonServer {
   /** Goes on by a configuration that differs in live settings alone: those that run are told. */
   adjust(loaded: LoadedConfig, changed: Partial<Config>): void {
     this.#loaded = loaded;
-    for (const workers of this.#all) {
-      const settings = { ...changed, ...this.#exceptions(workers) };
-      for (const handle of workers) handle.send({ type: 'live', settings });
+    const groups = [
+      [this.workers, {}],
+      [this.#aside, asideSettings],
+      [this.crew, cronSettings(this.#crew.threads)],
+    ] as const;
+    for (const [workers, own] of groups) {
+      for (const handle of workers) handle.send({ type: 'live', settings: { ...changed, ...own } });
     }
   }
 
   /** Resolves when it has as many workers and threads as it should; false when one could not start, or it drains. */
-  async whenStaffed(): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const look = (): void => {
-      if (this.#state !== 'serving') resolve(false);
-      else if (this.#isStaffed) resolve(true);
-    };
-    const fail = (): void => resolve(false);
-    this.workers.on('change', look).on('gone', look).on('failed', fail);
-    look();
-    const staffed = await promise;
-    this.workers.off('change', look).off('gone', look).off('failed', fail);
-    return staffed;
-  }
-
-  get #isStaffed(): boolean {
-    const { ready } = this.workers;
-    const { threads } = this.population();
-    return ready.length === this.staff && ready.every(({ loops }) => loops >= threads);
+  whenStaffed(): Promise<boolean> {
+    return staffed(this.workers, () => {
+      return this.#state === 'serving' ? { workers: this.staff, threads: this.population().threads } : undefined;
+    });
   }
 
   /** Nothing new is begun: its workers finish what they have, and end. @param final the service stops */
@@ -328,30 +308,6 @@ export abstract class CommonServer {
 
   #launch(worker: number): WorkerHandle {
     return launchWorker(this, this.post(worker), this.#supervisor);
-  }
-
-  #launchAside(worker: number): WorkerHandle {
-    const post = { role: 'evented', worker, threads: 0, title: 'evented worker' } as const;
-    return launchWorker(this.#employerOf(this.#aside), post, this.#supervisor);
-  }
-
-  #launchCron(worker: number): WorkerHandle {
-    const { threads, title } = this.#crew;
-    const post = { role: 'cron', worker, threads, title, since: this.#since } as const;
-    return launchWorker(this.#employerOf(this.crew), post, this.#supervisor);
-  }
-
-  #employerOf(workers: Workers): Pick<CommonServer, 'folder' | 'generation' | 'loaded'> {
-    const { folder, generation, loaded } = this;
-    return { folder, generation, loaded: { ...loaded, config: { ...loaded.config, ...this.#exceptions(workers) } } };
-  }
-
-  /** What is not as the configuration says, for workers that do not serve as most do. */
-  #exceptions(workers: Workers): Partial<Config> {
-    // What it serves lasts long: it is not recycled by requests.
-    if (workers === this.#aside) return { limit_request: 0 };
-    // In threaded mode they share the memory of their worker among each other.
-    return workers === this.crew ? { threads: Math.max(this.#crew.threads, 1) } : {};
   }
 
   #onGone(handle: WorkerHandle, exit: Exit): void {

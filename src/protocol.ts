@@ -27,7 +27,7 @@ export interface LoopBoot {
   /** 0 = the main thread of a worker process. */
   readonly thread: number;
   readonly generation: number;
-  /** For cron workers: when the generation was made, milliseconds since 1970. Absent for others. */
+  /** For cron workers that start while their generation serves: since when, as in Publish. Others wait to be told. */
   readonly since?: number;
   readonly address: ListenAddress | null;
   /** Absent in normal operation. */
@@ -163,6 +163,13 @@ interface Drain {
   readonly final: boolean;
 }
 
+/** Its generation serves: from now on counts what its app declares about jobs, which cron workers begin to run. */
+interface Publish {
+  readonly type: 'publish';
+  /** Since when it serves, milliseconds since 1970: of two generations, the later one decides about the jobs. */
+  readonly since: number;
+}
+
 /** `on`: requests are counted from now on. Off: no more, and the figures are told. */
 interface Measure {
   readonly type: 'measure';
@@ -186,6 +193,7 @@ export type ToWorker =
   | Poison
   | Live
   | Drain
+  | Publish
   | { readonly type: 'threads'; readonly count: number }
   | Measure
   | Renew
@@ -197,6 +205,8 @@ export type FromWorker =
   | Broken
   /** Draining: it accepts no more, neither does the kernel for it. */
   | { readonly type: 'closed' }
+  /** The store of the jobs has been told, or does not answer. */
+  | { readonly type: 'published' }
   /** Threads: how many are ready now, when that changes; and whether a start has failed. */
   | { readonly type: 'threads'; readonly ready: number; readonly failed: boolean }
   /** Threads: one of them has died, or cannot go on; it is replaced. */
@@ -218,7 +228,7 @@ export function isFromWorker(message: unknown): message is FromWorker {
   if (type === 'ready') return typeof form === 'string' && typeof jobs === 'number';
   if (type === 'fatal') return typeof error === 'object' && error !== null;
   if (type === 'worn') return typeof reason === 'string';
-  if (type === 'broken' || type === 'closed' || type === 'renewed') return true;
+  if (type === 'broken' || type === 'closed' || type === 'published' || type === 'renewed') return true;
   if (type === 'threads') return typeof ready === 'number';
   if (type === 'lost') return typeof thread === 'number';
   return (type === 'usage' || type === 'measured') && Array.isArray(loops);
@@ -243,6 +253,7 @@ export type FromLifeline =
 export type ToThread =
   | { readonly type: 'usage' | 'wake' | 'go' }
   | Drain
+  | Publish
   | Poison
   | Live
   | Measure
@@ -253,6 +264,7 @@ export type FromThread =
   | Ready
   | { readonly type: 'fatal'; readonly error: WireError }
   | Broken
+  | { readonly type: 'published' }
   | Worn
   | { readonly type: 'measured'; readonly figures: LoopFigures }
   | { readonly type: 'usage'; readonly usage: LoopUsage };

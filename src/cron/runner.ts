@@ -6,6 +6,7 @@
  * | --- | --- | --- |
  * | asking | start(), a wake-up, the end of a run | the store's answer |
  * | waiting | nothing is due | the next job's due time, a wake-up, or 60 s + its number |
+ * | resting | rest(), once no job runs | drain(), or 30 s |
  * | running | a job was acquired | its end |
  * | drained | drain(), once no job runs | never |
  */
@@ -21,12 +22,12 @@ const LONGEST_WAIT_MS = 60_000;
 /** What a partly done job may take in a row where nobody else waits: until both are over. */
 const SLICES = 10;
 const IN_A_ROW_MS = 10_000;
+/** So long it waits for whoever is to replace it, and takes no job that would have to be cut. */
+const REST_MS = 30_000;
 
 export interface RunnerOptions {
   readonly guard: StoreGuard;
   readonly jobs: ReadonlyMap<string, KnownJob>;
-  /** When the generation was made, milliseconds since 1970: the same for all of its workers. */
-  readonly since: number;
   /** Of the cron worker, from 1. */
   readonly number: number;
   readonly log: pino.Logger;
@@ -44,6 +45,7 @@ export class CronRunner {
   #current: JobRun | undefined;
   #isDraining = false;
   #isWoken = false;
+  #restsUntil = 0;
   #wake: (() => void) | undefined;
   readonly #isDeclared: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #loop: Promise<void> | undefined;
@@ -59,9 +61,13 @@ export class CronRunner {
     return this.#current?.run;
   }
 
-  /** Where the store is away, jobs begin when it is back. Resolves when it knows the jobs, or is known to be away. */
-  start(): Promise<void> {
-    this.#loop ??= this.#begin();
+  /**
+   * Where the store is away, jobs begin when it is back. Resolves when it knows the jobs, or is known to be away.
+   *
+   * @param since when the generation began to serve, milliseconds since 1970: the same for all of its workers
+   */
+  start(since: number): Promise<void> {
+    this.#loop ??= this.#begin(since);
     return this.#isDeclared.promise;
   }
 
@@ -94,14 +100,24 @@ export class CronRunner {
     this.#wake?.();
   }
 
-  async #begin(): Promise<void> {
-    const { guard, jobs, since, log } = this.#options;
+  /** It is about to be replaced. Where it is not, it goes on: better that than nobody. */
+  rest(): void {
+    this.#restsUntil = this.#timers.now() + REST_MS;
+  }
+
+  async #begin(since: number): Promise<void> {
+    const { guard, jobs, log } = this.#options;
     const specs = [...jobs.values()].map(({ spec }) => spec);
     const onLost = (run: Run): void => this.#lost(run);
     await guard.begin(specs, since, { onWake: () => this.wake(), onLost });
     this.#isDeclared.resolve();
     while (!this.#isDraining) {
       this.#isWoken = false;
+      const restMs = this.#restsUntil - this.#timers.now();
+      if (restMs > 0) {
+        await this.#wait(restMs);
+        continue;
+      }
       try {
         const { run, dueInMs } = await guard.acquire(this.#names);
         await (run ? this.#carryOut(run) : this.#wait(dueInMs));
@@ -129,6 +145,8 @@ export class CronRunner {
     const { guard, jobs, onOverdue, log } = this.#options;
     const job = jobs.get(run.name);
     if (!job) return;
+    // The order came while the store was asked.
+    if (this.#isDraining) return void (await guard.end(run, { outcome: 'cut' }));
     const progress = guard.progress.bind(guard);
     const current = new JobRun({ run, job, log, timers: this.#timers, progress, onOverdue });
     this.#current = current;

@@ -47,11 +47,16 @@ export class StoreGuard {
     return this.#away !== undefined;
   }
 
-  /** Declares the jobs and begins to listen; where the store is away, when it is back. */
-  async begin(specs: readonly JobSpec[], since: number, listener: StoreListener): Promise<void> {
+  /** Declares the jobs and begins to listen, if there is a listener; where the store is away, when it is back. */
+  async begin(specs: readonly JobSpec[], since: number, listener?: StoreListener): Promise<void> {
     this.#declared = { specs, since };
     this.#listener = listener;
     await this.#attempt(() => this.#introduce(), undefined);
+  }
+
+  /** Resolves when the store is there, or is wanted no more. */
+  async present(): Promise<void> {
+    await this.#away?.promise;
   }
 
   async #introduce(): Promise<void> {

@@ -230,7 +230,7 @@ export class Changes {
     this.#supervisor.generations.promote(next);
     next.options.setLogLevel?.(next.config.log_level);
     // Who asks after that, on a connection of his own, is answered by the new one.
-    await closed(old.handles);
+    await Promise.all([next.publish(), closed(old.handles)]);
     const kept = this.#kept.splice(0).map((warning) => `; ${warning}`);
     const text = `generation ${next.generation} serves, ${next.describe()}, ${next.form}${kept.join('')}`;
     this.#log.info({ generation: next.generation }, `${sentence(what)}: ${text}`);

@@ -1,9 +1,11 @@
 /** Starts one worker process: what it inherits, what it is told, and where its requests are recorded. */
 import type { CommonServer } from '../common-server.ts';
+import type { Config } from '../config/config.ts';
 import type { Spares } from '../dev/spares.ts';
 import type { WorkerBoot } from '../protocol.ts';
 import type { Account } from './account.ts';
 import { bootMessage } from './boot-message.ts';
+import type { Crew } from './crew.ts';
 import type { Deaths } from './deaths.ts';
 import type { FlightRecorder } from './flight-recorders.ts';
 import { inherit } from './inheritance.ts';
@@ -25,6 +27,35 @@ type Employer = Pick<CommonServer, 'loaded' | 'generation' | 'folder'>;
 export interface Post extends Pick<WorkerBoot, 'role' | 'worker' | 'threads' | 'since'> {
   /** Default `worker`. */
   readonly title?: string;
+}
+
+/** What it serves lasts long: it is not recycled by requests. */
+export const asideSettings: Partial<Config> = { limit_request: 0 };
+
+/** In threaded mode its threads share its memory among each other. */
+export function cronSettings(threads: number): Partial<Config> {
+  return { threads: Math.max(threads, 1) };
+}
+
+export function launchAside(
+  { folder, generation, loaded }: Employer,
+  worker: number,
+  premises: Premises,
+): WorkerHandle {
+  const config = { ...loaded.config, ...asideSettings };
+  const post = { role: 'evented', worker, threads: 0, title: 'evented worker' } as const;
+  return launchWorker({ folder, generation, loaded: { ...loaded, config } }, post, premises);
+}
+
+export function launchCron(
+  { folder, generation, loaded }: Employer,
+  worker: number,
+  { threads, since }: Pick<Crew, 'threads' | 'since'>,
+  premises: Premises,
+): WorkerHandle {
+  const config = { ...loaded.config, ...cronSettings(threads) };
+  const post = { role: 'cron', worker, threads, title: 'cron worker', ...(since !== undefined && { since }) } as const;
+  return launchWorker({ folder, generation, loaded: { ...loaded, config } }, post, premises);
 }
 
 interface Description {

@@ -211,7 +211,7 @@ export class Supervisor {
     const lost = this.listeners.lost();
     if (error) this.fail(error);
     else if (lost) this.fail(toWireError(lost));
-    else if (!predecessor) this.#onReady(first);
+    else if (!predecessor) await this.#publish(first);
     else await this.#takeOver(first, predecessor);
   }
 
@@ -227,7 +227,13 @@ export class Supervisor {
     this.listeners.own();
     // Not before: where the path is a given one, it was the predecessor's until now.
     await this.#openControl(true).catch((error: unknown) => logError(this.#log, toWireError(error), '', 'error'));
-    this.#onReady(first);
+    await this.#publish(first);
+  }
+
+  /** Whoever is told that it is ready finds the jobs in their store. */
+  async #publish(first: CommonServer): Promise<void> {
+    if (!this.check) await first.publish();
+    if (this.#state === 'booting') this.#onReady(first);
   }
 
   /** The supervisor's whole work. */

@@ -82,6 +82,7 @@ export class WorkerHandle extends EventEmitter<Events> {
   #usage: PromiseWithResolvers<WorkerUsage | undefined> | undefined;
   #renewed: PromiseWithResolvers<WireError | undefined> | undefined;
   #figures: PromiseWithResolvers<readonly LoopFigures[]> | undefined;
+  #published: PromiseWithResolvers<void> | undefined;
   #closed: PromiseWithResolvers<void> | undefined;
   #isClosed = false;
   #state: MemberState = 'starting';
@@ -179,6 +180,17 @@ export class WorkerHandle extends EventEmitter<Events> {
     return this.#renewed.promise;
   }
 
+  /**
+   * Its generation serves: what its app declares about jobs counts. Resolves when the store knows them, or does not answer; one
+   * that still boots is not waited for.
+   */
+  publish(since: number): Promise<void> {
+    if (this.#state === 'exited') return Promise.resolve();
+    this.#published ??= Promise.withResolvers();
+    this.send({ type: 'publish', since });
+    return this.#state === 'starting' ? Promise.resolve() : this.#published.promise;
+  }
+
   get #lifeline(): Socket | undefined {
     return (this.#worker.process.stdio[LIFELINE_FD] as Socket | null | undefined) ?? undefined;
   }
@@ -235,6 +247,7 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.#onUsage();
     this.#onFigures([]);
     this.#renewed?.resolve(undefined);
+    this.#published?.resolve();
     this.#onClosed();
     this.#enter('exited');
   }
@@ -245,6 +258,7 @@ export class WorkerHandle extends EventEmitter<Events> {
     else if (message.type === 'worn') this.emit('worn', message.reason);
     else if (message.type === 'broken') this.emit('stuck');
     else if (message.type === 'closed') this.#onClosed();
+    else if (message.type === 'published') this.#published?.resolve();
     else if (message.type === 'renewed') this.#onRenewed(message.jobs, message.error);
     else if (message.type === 'measured') this.#onFigures(message.loops);
     else if (message.type === 'lost') this.emit('lost', message.thread);

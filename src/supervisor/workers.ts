@@ -5,6 +5,7 @@
 import { EventEmitter } from 'node:events';
 import type { WireError } from '../errors.ts';
 import type { Logger } from '../log/supervisor-log.ts';
+import type { Population } from '../server-options.ts';
 import { isDrainable, plan, retire } from '../roster/plan.ts';
 import { Slots } from '../roster/slots.ts';
 import { whereItStands } from './reports.ts';
@@ -212,4 +213,21 @@ export class Workers extends EventEmitter<Events> {
     this.#due.add(handle);
     this.emit('change');
   }
+}
+
+/** Resolves when there are as many as wanted; false when one could not start, or none are wanted any more (undefined). */
+export async function staffed(workers: Workers, wanted: () => Population | undefined): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const look = (): void => {
+    const size = wanted();
+    if (size === undefined) return resolve(false);
+    const { ready } = workers;
+    if (ready.length === size.workers && ready.every(({ loops }) => loops >= size.threads)) resolve(true);
+  };
+  const fail = (): void => resolve(false);
+  workers.on('change', look).on('gone', look).on('failed', fail);
+  look();
+  const isStaffed = await promise;
+  workers.off('change', look).off('gone', look).off('failed', fail);
+  return isStaffed;
 }

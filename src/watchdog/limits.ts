@@ -4,12 +4,17 @@ import type { Role } from '../protocol.ts';
 import type { WatchLimits } from './loop-watch.ts';
 
 export function watchLimits(config: Config, role: Role): WatchLimits {
-  return { cpuMs: limitMs(config.limit_time_cpu), realMs: realLimitMs(config, role) };
+  const realSetting = realSettingOf(config, role);
+  return { cpuMs: limitMs(config.limit_time_cpu), realMs: limitMs(config[realSetting]), realSetting };
 }
 
 /** How long a request may take, or a loop may be silent: cron workers may have a limit of their own. Infinity = no limit. */
-export function realLimitMs({ limit_time_real, limit_time_real_cron: cron }: Config, role: Role): number {
-  return limitMs(role === 'cron' && cron >= 0 ? cron : limit_time_real);
+export function realLimitMs(config: Config, role: Role): number {
+  return limitMs(config[realSettingOf(config, role)]);
+}
+
+function realSettingOf({ limit_time_real_cron }: Config, role: Role): WatchLimits['realSetting'] {
+  return role === 'cron' && limit_time_real_cron >= 0 ? 'limit_time_real_cron' : 'limit_time_real';
 }
 
 function limitMs(seconds: number): number {

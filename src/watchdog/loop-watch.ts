@@ -8,6 +8,8 @@ export interface WatchLimits {
   readonly cpuMs: number;
   /** Milliseconds without a beat, whatever the reason: limit_time_real. Infinity = off. */
   readonly realMs: number;
+  /** The setting that says so. */
+  readonly realSetting: 'limit_time_real' | 'limit_time_real_cron';
 }
 
 /** What is seen of the loop at one moment. */
@@ -22,7 +24,7 @@ export interface Sight {
 
 export interface Verdict {
   /** The setting whose limit is exceeded; undefined = the loop is well. */
-  readonly exceeded: 'limit_time_cpu' | 'limit_time_real' | undefined;
+  readonly exceeded: 'limit_time_cpu' | WatchLimits['realSetting'] | undefined;
   readonly silentMs: number;
   readonly burntMs: number;
 }
@@ -66,6 +68,6 @@ export class LoopWatch {
   #exceeded(burntMs: number): Verdict['exceeded'] {
     // Both must agree: CPU time that other threads of the process used is no sign of a loop that is silent only now.
     if (burntMs >= this.#limits.cpuMs && this.#silentMs >= this.#limits.cpuMs) return 'limit_time_cpu';
-    return this.#silentMs >= this.#limits.realMs ? 'limit_time_real' : undefined;
+    return this.#silentMs >= this.#limits.realMs ? this.#limits.realSetting : undefined;
   }
 }

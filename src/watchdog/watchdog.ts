@@ -41,7 +41,6 @@ export class Watchdog {
   readonly #watched: Watched;
   readonly #log: Logger;
   #everyMs: number = Infinity;
-  #limits: WatchLimits = { cpuMs: Infinity, realMs: Infinity };
   #timer: NodeJS.Timeout | undefined;
   #watch: LoopWatch | undefined;
   #state: State = 'watching';
@@ -55,11 +54,10 @@ export class Watchdog {
   watch(limits: WatchLimits): void {
     if (this.#state === 'killed') return;
     this.stop();
-    this.#limits = limits;
     this.#everyMs = this.#watched.runsJobs ? Math.min(lookEvery(limits), JOBS_EVERY_MS) : lookEvery(limits);
     this.#watch?.change(limits, this.#everyMs);
     if (this.#everyMs === Infinity) return;
-    this.#timer = setInterval(() => void this.#look(), this.#everyMs);
+    this.#timer = setInterval(() => void this.#look(limits), this.#everyMs);
     this.#timer.unref();
   }
 
@@ -67,11 +65,11 @@ export class Watchdog {
     clearInterval(this.#timer);
   }
 
-  async #look(): Promise<void> {
+  async #look(limits: WatchLimits): Promise<void> {
     if (this.#watched.ledger.leftMs <= 0 && this.#state === 'watching') return this.#endJob();
     const cpuMs = await this.#watched.cpuMs();
     const sight = { now: performance.now(), beats: this.#watched.ledger.beats, cpuMs };
-    this.#watch ??= new LoopWatch(this.#limits, this.#everyMs, sight);
+    this.#watch ??= new LoopWatch(limits, this.#everyMs, sight);
     const verdict = this.#watch.look(sight);
     if (verdict.exceeded && this.#state === 'watching') this.#onExceeded(verdict);
   }

@@ -19,7 +19,7 @@ import type { Ledger } from './ledger.ts';
 import type { Loop, LoopOptions } from './loop.ts';
 import { LoopGauge } from './loop-gauge.ts';
 import { Requests } from './requests.ts';
-import { storeOf } from './store-of.ts';
+import { soon, storeOf } from './store-of.ts';
 import { Upgrades } from './upgrades.ts';
 import { Wear } from './wear.ts';
 
@@ -80,6 +80,9 @@ export class AppLoop implements Loop {
     this.#upgrades.watch(this.#app.server);
   }
 
+  /** Jobs are run elsewhere. */
+  async publish(): Promise<void> {}
+
   /** Takes a connection whose begin has been counted. */
   accept(socket: Socket): void {
     this.#sockets.add(socket);
@@ -130,8 +133,7 @@ export class AppLoop implements Loop {
     try {
       await this.#app.stop(Math.max(LEAST_HOOK_MS, limit - (performance.now() - begun)));
     } finally {
-      // One that is away has nothing to let go of.
-      await this.#closeStore().catch(() => {});
+      await soon(this.#closeStore());
     }
   }
 

@@ -10,7 +10,7 @@ import { setTimeout as pass } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
 import { mountApp, type MountedApp } from '../app/mount.ts';
 import type { Job, KnownJob } from '../cron/job.ts';
-import { AFTER_SIGNAL_MS } from '../cron/timers.ts';
+import { AFTER_SIGNAL_MS, PUBLISH_MS } from '../cron/timers.ts';
 import { CronRunner } from '../cron/runner.ts';
 import { StoreGuard } from '../cron/store-guard.ts';
 import type { Run } from '../cron/store.ts';
@@ -20,16 +20,16 @@ import { contextOf } from './context-of.ts';
 import { currentJob, JOB, runForJob } from './current-request.ts';
 import { LoopGauge } from './loop-gauge.ts';
 import type { Loop, LoopOptions } from './loop.ts';
-import { storeOf } from './store-of.ts';
+import { soon, storeOf } from './store-of.ts';
 import { Wear } from './wear.ts';
 
 /** The stop hooks get at least this much, however long the drain took, milliseconds. */
 const LEAST_HOOK_MS = 2000;
 
-/** So long the start waits for the store, so that whoever triggers a job at once finds it there. Milliseconds. */
-const DECLARE_MS = 2000;
-/** So long a run that was cut may take to be given back, milliseconds. */
+/** So long a run that was cut may take to be given back, milliseconds; and so long a stop waits for a store in vain. */
 const END_MS = 1000;
+/** So long it waits where the store is to be told how a run has ended, which would be run again. Milliseconds. */
+const TELL_MS = 5000;
 
 export class CronLoop implements Loop {
   readonly form: string;
@@ -41,6 +41,8 @@ export class CronLoop implements Loop {
   readonly #gauge: LoopGauge = new LoopGauge();
   readonly #wear: Wear;
   #slot: number | undefined;
+  /** The last run of a job's code. */
+  #code: Promise<void> | undefined;
 
   private constructor(options: LoopOptions, app: MountedApp, guard: StoreGuard) {
     this.form = app.form;
@@ -48,13 +50,17 @@ export class CronLoop implements Loop {
     this.#options = options;
     this.#app = app;
     this.#guard = guard;
-    this.#wear = new Wear(options);
     const { boot, log } = options;
+    // A job may take longer than graceful_timeout: no recycling that can wait is to cut it.
+    const onWorn = (reason: string): void => {
+      this.#runner.rest();
+      options.onWorn(reason);
+    };
+    this.#wear = new Wear({ ...options, onWorn }, () => this.#runner.current !== undefined);
     const jobs = [...app.jobs].map(([name, job]) => [name, this.#timed(job)] as const);
     this.#runner = new CronRunner({
       guard,
       jobs: new Map(jobs),
-      since: boot.since ?? 0,
       number: boot.thread === 0 ? boot.worker : boot.thread,
       log: log.log,
       onOverdue: () => options.ledger.jobEndsBy(performance.now()),
@@ -71,11 +77,14 @@ export class CronLoop implements Loop {
     return new CronLoop(options, app, new StoreGuard(store, { log: log.log }));
   }
 
-  /** A store that is away is not waited for: jobs begin when it is there. */
+  /** It touches no job before its generation serves: one that fails must leave the schedules as they were. */
   async start(): Promise<void> {
     await this.#app.start();
-    if (this.jobs === 0) return;
-    await Promise.race([this.#runner.start(), pass(DECLARE_MS, undefined, { ref: false })]);
+  }
+
+  /** A store that is away is not waited for: jobs begin when it is there. */
+  async publish(since: number): Promise<void> {
+    await Promise.race([this.#runner.start(since), pass(PUBLISH_MS, undefined, { ref: false })]);
   }
 
   accept(socket: Socket): void {
@@ -86,14 +95,20 @@ export class CronLoop implements Loop {
   async drain(): Promise<void> {
     const begun = performance.now();
     const limit = this.#options.boot.config.graceful_timeout * 1000;
-    // A store that is away keeps the runner waiting: others will find that its run was lost.
     const late = pass(limit + AFTER_SIGNAL_MS + END_MS, undefined, { ref: false });
-    await Promise.race([this.#runner.drain(limit), late]);
+    await Promise.race([this.#runner.drain(limit), this.#storeIsLate(), late]);
     try {
       await this.#app.stop(Math.max(LEAST_HOOK_MS, limit - (performance.now() - begun)));
     } finally {
-      await this.#guard.close();
+      await soon(this.#guard.close());
     }
+  }
+
+  /** A store that is away keeps the runner waiting, though no job runs: others will find that its run was lost. */
+  async #storeIsLate(): Promise<void> {
+    const isToTell = this.#runner.current !== undefined;
+    await this.#code;
+    await pass(isToTell ? TELL_MS : END_MS, undefined, { ref: false });
   }
 
   async usage(): Promise<LoopUsage> {
@@ -138,10 +153,13 @@ export class CronLoop implements Loop {
     const limit = spec.timeout === 0 ? Infinity : spec.timeout * 1000 + AFTER_SIGNAL_MS;
     const timed = async (job: Job): Promise<unknown> => {
       ledger.jobEndsBy(performance.now() + limit);
+      const ended = Promise.withResolvers<void>();
+      this.#code = ended.promise;
       try {
         return await runForJob(spec.name, () => run(job));
       } finally {
         ledger.jobEndsBy(Infinity);
+        ended.resolve();
       }
     };
     return { spec, run: timed };

@@ -27,6 +27,8 @@ export interface Engine {
   load(): Promise<void>;
   /** Runs the app's start hooks. @throws TricornError TRC_APP_* */
   start(): Promise<void>;
+  /** The jobs of the app count from now on, and are run. Resolves when the store knows them, or does not answer. */
+  publish(since: number): Promise<void>;
   accept(socket: Socket): void;
   /** Connections may come: whatever the engine accepts itself, it accepts from now on. */
   serve(): void;

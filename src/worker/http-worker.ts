@@ -33,6 +33,8 @@ export class HttpWorker {
   readonly #told: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #state: State = 'loading';
   #drainIsDue = false;
+  /** When its generation began to serve. */
+  #since: number | undefined;
   #acceptors: Server[] = [];
 
   /** The last order for a number of threads: it may come before the engine is loaded. */
@@ -43,6 +45,7 @@ export class HttpWorker {
     const { boot, terms, log } = options;
     this.#boot = boot;
     this.#terms = terms;
+    this.#since = boot.since;
     this.#log = log;
     this.#loadEngine = () => loadEngine(options);
     terms.follow(({ log_level }) => (log.log.level = log_level));
@@ -103,11 +106,22 @@ export class HttpWorker {
     this.#engine.serve();
     const { form, jobs } = this.#engine;
     tell({ type: 'ready', form, jobs });
+    if (this.#since !== undefined) void this.#publish(this.#since);
+  }
+
+  /** One that still boots does so when it is ready. Of an app without jobs, one that serves is told. */
+  async #publish(since: number): Promise<void> {
+    this.#since = since;
+    if (this.#state !== 'serving') return;
+    if (this.#engine.jobs > 0) await this.#engine.publish(since);
+    else await (await import('./publish-none.ts')).publishNone(this.#boot, this.#log, since);
+    tell({ type: 'published' });
   }
 
   #onMessage(message: ToWorker): void {
     if (message.type === 'drain') this.#onDrain(message.final);
     else if (message.type === 'threads') this.#resize(message.count);
+    else if (message.type === 'publish') void this.#publish(message.since);
     else if (message.type === 'usage') void this.#tellUsage();
     else if (message.type === 'renew') void this.#renew(message);
     else if (message.type === 'measure') void this.#measure(message.on);

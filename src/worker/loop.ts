@@ -21,6 +21,8 @@ export interface Loop {
   readonly jobs: number;
   /** Runs the app's start hooks; it serves when it resolves. @throws TricornError TRC_APP_BOOT */
   start(): Promise<void>;
+  /** Its jobs count from now on, and are run. Resolves when the store knows them, or does not answer. */
+  publish(since: number): Promise<void>;
   /** Takes a connection whose begin has been counted. */
   accept(socket: Socket): void;
   /** Finishes what is there, at most graceful_timeout, then runs the stop hooks. @param final the service stops */

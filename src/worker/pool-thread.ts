@@ -24,6 +24,7 @@ interface Events {
   /** Nobody caught an error in it: it is logged; what is in flight can still finish. */
   broken: [];
   fatal: [error: WireError];
+  published: [];
   usage: [usage: LoopUsage];
   measured: [figures: LoopFigures];
   failure: [error: Error];
@@ -147,7 +148,7 @@ export class PoolThread extends EventEmitter<Events> {
   }
 
   #onMessage(message: FromThread): void {
-    if (message.type === 'broken') this.emit('broken');
+    if (message.type === 'broken' || message.type === 'published') this.emit(message.type);
     else if (message.type === 'worn') this.emit('worn', message.reason);
     else if (message.type === 'usage') this.emit('usage', message.usage);
     else if (message.type === 'measured') this.emit('measured', message.figures);

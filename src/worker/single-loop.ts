@@ -69,6 +69,10 @@ export class SingleLoop implements Engine {
     await this.#running.start();
   }
 
+  publish(since: number): Promise<void> {
+    return this.#running.publish(since);
+  }
+
   accept(socket: Socket): void {
     this.#ledger.connectionBegins();
     this.#running.accept(socket);

@@ -1,3 +1,4 @@
+import { setTimeout as pass } from 'node:timers/promises';
 import type { Store } from '../cron/store.ts';
 import type { Log } from '../log/open-log.ts';
 import { workerAndThread } from '../log/identity.ts';
@@ -9,4 +10,12 @@ export async function storeOf({ config, role, worker, thread }: LoopBoot, { log 
   const name = role === 'http' ? 'worker' : role;
   const number = workerAndThread(worker, thread === 0 ? undefined : thread);
   return openStore(config, { worker: `${name} ${number}`, warn: (message) => log.warn(message) });
+}
+
+/** So long a store may take to be closed: this loop ends with it, or without. Milliseconds. */
+const CLOSE_MS = 1000;
+
+/** One that is away has nothing to let go of, and may not even answer. */
+export async function soon(closing: Promise<void>): Promise<void> {
+  await Promise.race([closing.catch(() => {}), pass(CLOSE_MS, undefined, { ref: false })]);
 }

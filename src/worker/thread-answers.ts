@@ -21,6 +21,15 @@ export function readiness(thread: PoolThread, app: string): Promise<void> {
   return promise;
 }
 
+/** Resolves when the thread's jobs are known to the store, or it does not answer. One that still boots is told, not waited for. */
+export function published(thread: PoolThread, since: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  thread.once('published', resolve).once('exit', () => resolve());
+  thread.send({ type: 'publish', since });
+  if (thread.state === 'starting') resolve();
+  return promise;
+}
+
 /** Its figures; where it is blocked, the counters that others can read. */
 export function usageOf(thread: PoolThread): Promise<LoopUsage> {
   const { promise, resolve } = Promise.withResolvers<LoopUsage>();

@@ -24,7 +24,7 @@ import { leastBusy } from './least-busy.ts';
 import { FlightRegions } from './flight-recorder.ts';
 import { holdLifeline, type Lifeline } from './lifeline.ts';
 import { PoolThread } from './pool-thread.ts';
-import { ANSWER_MS, readiness, usageOf } from './thread-answers.ts';
+import { ANSWER_MS, published, readiness, usageOf } from './thread-answers.ts';
 import { Renewal } from './renewal.ts';
 import { threadStacks } from './stacks.ts';
 import type { Terms } from './terms.ts';
@@ -56,8 +56,8 @@ export class ThreadPool implements Engine {
   /** The ledgers' memory of threads that have ended: this thread makes so little garbage that it is hardly ever collected. */
   readonly #spares: SharedArrayBuffer[] = [];
   readonly #tellWorn: (reason: string) => void;
-  #wanted: number;
   readonly #crashLoop: CrashLoop;
+  #wanted: number;
   /** What the supervisor knows: how many threads are ready. */
   #told = 0;
   #booted = false;
@@ -109,6 +109,12 @@ export class ThreadPool implements Engine {
     for (const number of plan(this.#threads, this.#wanted).spawn) this.#spawn(number);
     await Promise.all([...this.#threads].map((thread) => readiness(thread, this.#boot.config.app)));
     this.#booted = true;
+  }
+
+  /** Threads that start later know it from their boot. */
+  async publish(since: number): Promise<void> {
+    this.#boot = { ...this.#boot, since };
+    await Promise.all([...this.#threads].map((thread) => published(thread, since)));
   }
 
   accept(socket: Socket): void {

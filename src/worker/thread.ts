@@ -35,6 +35,8 @@ let loaded: Loop | undefined;
 let serving: Loop | undefined;
 /** Of unix sockets, whose connections cannot be handed over. */
 const acceptors: Server[] = [];
+/** When its generation began to serve. */
+let { since } = boot;
 let drainIsDue = false;
 let draining = false;
 
@@ -44,6 +46,7 @@ port.on('message', function takeOrder(message: ToThread | Socket) {
   else if (message.type === 'usage') void tellUsage();
   else if (message.type === 'drain') onDrain(message.final);
   else if (message.type === 'measure') measure(message.on);
+  else if (message.type === 'publish') void publish((since = message.since));
   else if (message.type === 'poison') loaded?.refuseRoute(message);
   else if (message.type === 'live') terms.change(message.settings);
   else if (message.type === 'go') told.resolve();
@@ -75,6 +78,7 @@ try {
   await loop.start();
   serving = loop;
   tell({ type: 'ready', form: loop.form, jobs: loop.jobs });
+  if (since !== undefined) void publish(since);
   // It has no connection yet that could be told why.
   if (drainIsDue) await drain(loop, false);
 } catch (error) {
@@ -108,6 +112,13 @@ async function drain(loop: Loop, final: boolean): Promise<void> {
     log.log.error({ err: error }, 'The drain met an error');
   }
   leave(log, uncaught.any ? 1 : 0);
+}
+
+/** One that still boots does so when it is ready. */
+async function publish(from: number): Promise<void> {
+  if (!serving) return;
+  await serving.publish(from);
+  tell({ type: 'published' });
 }
 
 async function tellUsage(): Promise<void> {

@@ -9,14 +9,17 @@ const EVERY_MS = 1000;
 export class Wear {
   readonly #options: LoopOptions;
   readonly #startedAt: number = performance.now();
+  readonly #isBusy: () => boolean;
   /** Its own in the jitter: limits that change do not send it anywhere else. */
   readonly #luck: number = Math.random();
   #limits: WearLimits;
   #isTold = false;
 
-  constructor(options: LoopOptions) {
+  /** @param isBusy whether it is to finish something before it is too old, or has done too much: memory cannot wait */
+  constructor(options: LoopOptions, isBusy: () => boolean = () => false) {
     const { terms } = options;
     this.#options = options;
+    this.#isBusy = isBusy;
     this.#limits = this.#measured();
     terms.follow(() => (this.#limits = this.#measured()));
     setInterval(() => this.check(), EVERY_MS).unref();
@@ -32,8 +35,11 @@ export class Wear {
     // Not process.memoryUsage(): that also opens a file. `external` has the array buffers in it.
     const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
     const { ledger, onWorn } = this.#options;
-    const facts = { requests: ledger.requests, ageMs: performance.now() - this.#startedAt, bytes: heap + external };
-    const reason = wornBy(this.#limits, facts);
+    const age = { requests: ledger.requests, ageMs: performance.now() - this.#startedAt };
+    const reason = wornBy(this.#limits, {
+      ...(this.#isBusy() ? { requests: 0, ageMs: 0 } : age),
+      bytes: heap + external,
+    });
     if (reason === undefined) return;
     this.#isTold = true;
     onWorn(reason);

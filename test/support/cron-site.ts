@@ -1,10 +1,11 @@
 /** A service with jobs in a folder of its own: what its jobs do is written down in a file, whoever dies meanwhile. */
 import { execFile } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pass } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
+import type { JobStatus } from '../../src/cron/store.ts';
 import { childrenOf, modes, startTricorn, type Answered, type Mode, type Tricorn } from './tricorn.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/tricorn.js', import.meta.url));
@@ -24,11 +25,15 @@ export interface Note {
 export interface CronSite {
   readonly folder: string;
   readonly server: Tricorn;
-  /** Puts an app with these jobs where the server looks: the text of an object literal. */
-  deploy(jobs: string): void;
+  /** Puts an app with these jobs where the server looks, as a release of its own: the text of an object literal. */
+  deploy(jobs: string, more?: string): void;
+  /** Starts the server again, after its end. */
+  restart(): Promise<Tricorn>;
   notes(): Note[];
   /** Resolves with the `count`-th note that matches; rejects when the server ends first. */
   noted(match: Partial<Note>, count?: number): Promise<Note>;
+  /** What `tricorn jobs` tells, by name. */
+  jobs(): Promise<Readonly<Record<string, JobStatus>>>;
   /** Runs `tricorn ARGS` there, to its end. */
   command(...args: readonly string[]): Promise<Answered>;
 }
@@ -39,40 +44,66 @@ export interface CronSiteOptions {
   readonly jobs: string;
   readonly ini?: string;
   readonly flags?: readonly string[];
-  /** Further text of the module. */
+  /** Further text of the module. `globalThis.starting`, if it is set, is called as a start hook. */
   readonly more?: string;
 }
 
 export async function startCronSite(t: Test, options: CronSiteOptions): Promise<CronSite> {
-  const { mode, jobs, ini = 'graceful_timeout = 5', flags = [], more = '' } = options;
-  const folder = t.testdir({
-    'app.mjs': appOf(jobs, more),
-    'notes.jsonl': '',
-    'tricorn.ini': `[options]\n${ini}`,
-  });
-  const server = await startTricorn(t, 'app.mjs', [...modes[mode], '--no-access-log', ...flags], { cwd: folder });
+  const { mode, jobs, ini = 'graceful_timeout = 5', flags: given = [], more = '' } = options;
+  const folder = t.testdir({ releases: {}, 'notes.jsonl': '', 'tricorn.ini': `[options]\n${ini}` });
+  const deploy = releaser(folder);
+  deploy(jobs, more);
+  const flags = [...modes[mode], '--no-access-log', ...given];
   let isOver = false;
-  void server.ended.then(() => (isOver = true));
+  const start = async (): Promise<Tricorn> => {
+    const server = await startTricorn(t, 'current/app.mjs', flags, { cwd: folder });
+    isOver = false;
+    void server.ended.then(() => (isOver = true));
+    return server;
+  };
+  const command = (...args: readonly string[]): Promise<Answered> => runCommand(folder, args);
+  return {
+    folder,
+    server: await start(),
+    restart: start,
+    deploy: (text, other = more) => deploy(text, other),
+    command,
+    jobs: async () => {
+      const { jobs: found } = JSON.parse((await command('jobs', '--json')).stdout) as { jobs: JobStatus[] };
+      return Object.fromEntries(found.map((job) => [job.name, job]));
+    },
+    ...notebook(folder, () => isOver),
+  };
+}
+
+/** As deploy tools do it: a folder for each release, and a symlink that is swapped. */
+function releaser(folder: string): (jobs: string, more: string) => void {
+  let releases = 0;
+  return (jobs, more) => {
+    releases += 1;
+    const release = join(folder, 'releases', String(releases));
+    mkdirSync(release);
+    writeFileSync(join(release, 'app.mjs'), appOf(folder, jobs, more));
+    symlinkSync(release, join(folder, 'next'));
+    renameSync(join(folder, 'next'), join(folder, 'current'));
+  };
+}
+
+function notebook(folder: string, isOver: () => boolean): Pick<CronSite, 'notes' | 'noted'> {
   const notes = (): Note[] =>
     readFileSync(join(folder, 'notes.jsonl'), 'utf8')
       .split('\n')
       .filter(Boolean)
       .map((line) => JSON.parse(line) as Note);
-  return {
-    folder,
-    server,
-    deploy: (text) => writeFileSync(join(folder, 'app.mjs'), appOf(text, more)),
-    notes,
-    noted: async (match, count = 1) => {
-      for (;;) {
-        const found = notes().filter((note) => isLike(note, match))[count - 1];
-        if (found) return found;
-        if (isOver) throw new Error(`it ended before note ${count} of ${JSON.stringify(match)}`);
-        await pass(20);
-      }
-    },
-    command: (...args) => runCommand(folder, args),
+  const noted: CronSite['noted'] = async (match, count = 1) => {
+    for (;;) {
+      const found = notes().filter((note) => isLike(note, match))[count - 1];
+      if (found) return found;
+      if (isOver()) throw new Error(`it ended before note ${count} of ${JSON.stringify(match)}`);
+      await pass(20);
+    }
   };
+  return { notes, noted };
 }
 
 function runCommand(cwd: string, args: readonly string[]): Promise<Answered> {
@@ -89,15 +120,14 @@ function isLike(note: Note, match: Partial<Note>): boolean {
 }
 
 /** `noted` is for the jobs; whoever GETs /trigger/NAME has it triggered. */
-function appOf(jobs: string, more: string): string {
+function appOf(folder: string, jobs: string, more: string): string {
   return `
     import { appendFileSync } from 'node:fs';
-    import { join } from 'node:path';
     import { setTimeout as pass } from 'node:timers/promises';
     import { defineApp, trigger } from 'tricorn';
     ${more}
     let role = 'none';
-    const file = join(import.meta.dirname, 'notes.jsonl');
+    const file = ${JSON.stringify(join(folder, 'notes.jsonl'))};
     const note = (what, job) => {
       const { name, runId, attempt } = job;
       const told = { job: name, what, runId, attempt, pid: process.pid, role, at: Date.now() };
@@ -109,11 +139,18 @@ function appOf(jobs: string, more: string): string {
       note('end', job);
     };
     export default defineApp({
-      onStart: (context) => void (role = context.role),
+      onStart: async (context) => {
+        role = context.role;
+        await globalThis.starting?.(context);
+      },
       handler: async (req, res) => {
         const [, name] = /^\\/trigger\\/(.+)$/.exec(req.url) ?? [];
-        if (name !== undefined) await trigger(name);
-        res.end(String(process.pid));
+        try {
+          if (name !== undefined) await trigger(name);
+          res.end(String(process.pid));
+        } catch (error) {
+          res.writeHead(503).end(error.code);
+        }
       },
       cron: ${jobs},
     });`;

@@ -34,8 +34,8 @@ const rhythm = { cron: '* * * * * *', timezone: 'UTC' };
 const jobs = new Map(
   names.split(',').map((name) => [name, { run, spec: specOf({ name, rhythm, missed: 'all', retries: 100 }) }]),
 );
-const runner = new CronRunner({ guard, jobs, since: 1, number: Number(number), log, onOverdue: () => {} });
-void runner.start();
+const runner = new CronRunner({ guard, jobs, number: Number(number), log, onOverdue: () => {} });
+void runner.start(1);
 
 async function stop(): Promise<void> {
   await runner.drain(10 * SECOND);

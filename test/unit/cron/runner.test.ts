@@ -249,3 +249,38 @@ t.test('an error that nobody caught is a failure of the run, though the job neve
   await clock.advance(0);
   t.match(store.ends, [{ outcome: 'failed', error: /from a timer/ }]);
 });
+
+t.test('one that rests takes no job, for 30 s; whoever replaces it is there by then, or it goes on', async (t) => {
+  let runs = 0;
+  const { clock, store, runner } = await simulate(t, EPOCH, { job: { run: () => void (runs += 1), ...yearly } });
+  runner.rest();
+  store.trigger('job');
+  await clock.advance(30 * SECOND - 1);
+  t.equal(runs, 0);
+  await clock.advance(1);
+  t.equal(runs, 1);
+});
+
+t.test('a drain ends its rest', async (t) => {
+  const { clock, store, runner } = await simulate(t, EPOCH, { job: { run: forever, ...yearly } });
+  runner.rest();
+  store.trigger('job');
+  await clock.advance(1);
+  await runner.drain(0);
+  t.equal(runner.current, undefined);
+});
+
+t.test('a job that is acquired while the order to drain comes is given back', async (t) => {
+  let runs = 0;
+  const { clock, store, runner } = await simulate(t, EPOCH, { job: { run: () => (runs += 1), ...yearly } });
+  const acquire = store.acquire.bind(store);
+  store.acquire = async (names) => {
+    const acquired = await acquire(names);
+    void runner.drain(MINUTE);
+    return acquired;
+  };
+  store.trigger('job');
+  await clock.advance(0);
+  t.equal(runs, 0);
+  t.match(store.ends, [{ outcome: 'cut' }]);
+});

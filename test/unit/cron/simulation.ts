@@ -177,14 +177,13 @@ export async function simulate(
   const options = {
     guard,
     jobs,
-    since: 1,
     number: 1,
     log,
     timers: clock,
     onOverdue: (run: Run) => overdue.push(run.name),
   };
   const runner = new CronRunner({ ...options, ...more });
-  void runner.start();
+  void runner.start(1);
   await clock.advance(0);
   t.teardown(async () => {
     const drained = runner.drain(0);

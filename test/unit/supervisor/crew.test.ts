@@ -1,27 +1,67 @@
 import t from 'tap';
 import { Crew, type CrewOptions } from '../../../src/supervisor/crew.ts';
 
-function crew({ http = true, most = 2, mode = 'prefork', isCheck = false }): Crew {
+/** A worker that is ready, and says how many jobs there are. */
+class Member {
+  readonly jobs: number;
+  readonly state = 'ready';
+  readonly told: number[] = [];
+  readonly answer = Promise.withResolvers<void>();
+
+  constructor(jobs: number) {
+    this.jobs = jobs;
+  }
+
+  publish(since: number): Promise<void> {
+    this.told.push(since);
+    return this.answer.promise;
+  }
+}
+
+interface Staged {
+  readonly crew: Crew;
+  readonly members: Member[];
+  readonly others: Member[];
+}
+
+function stage({ http = true, most = 2, mode = 'prefork', isCheck = false, mayHaveHad = false }): Staged {
   const config = { http_enable: http, max_cron_threads: most };
-  return new Crew({ config, mode: () => mode as ReturnType<CrewOptions['mode']>, isCheck });
+  const [members, others]: [Member[], Member[]] = [[], []];
+  const options: CrewOptions = {
+    config,
+    mode: () => mode as ReturnType<CrewOptions['mode']>,
+    isCheck,
+    mayHaveHad,
+    members,
+    others: () => others,
+  };
+  return { crew: new Crew(options), members, others };
+}
+
+/** After a worker that serves HTTP has said how many jobs there are. */
+function heard(jobs: number, options: Parameters<typeof stage>[0]): Staged {
+  const staged = stage(options);
+  staged.others.push(new Member(jobs));
+  staged.crew.hear();
+  return staged;
 }
 
 t.test('none before a worker has said that there are jobs', async (t) => {
-  const some = crew({});
-  t.equal(some.size, 0);
-  some.hear({ jobs: 0 });
-  t.equal(some.size, 0);
-  some.hear({ jobs: 1 });
-  t.equal(some.size, 2);
-  some.hear(undefined);
-  t.equal(some.size, 2, 'what was said stays');
+  t.equal(stage({}).crew.size, 0);
+  t.equal(heard(0, {}).crew.size, 0);
+  const { crew, others } = heard(1, {});
+  t.equal(crew.size, 2);
+  others.pop();
+  crew.hear();
+  t.equal(crew.size, 2, 'what was said stays');
 });
 
 t.test('without HTTP there are some until one of them says that there are no jobs', async (t) => {
-  const some = crew({ http: false });
-  t.equal(some.size, 2);
-  some.hear({ jobs: 0 });
-  t.equal(some.size, 0);
+  const { crew, members } = stage({ http: false });
+  t.equal(crew.size, 2);
+  members.push(new Member(0));
+  crew.hear();
+  t.equal(crew.size, 0);
 });
 
 t.test('processes, or in threaded mode threads of one', async (t) => {
@@ -30,15 +70,62 @@ t.test('processes, or in threaded mode threads of one', async (t) => {
     ['evented', 3, 0],
     ['threaded', 1, 3],
   ] as const) {
-    const some = crew({ mode, most: 3 });
-    some.hear({ jobs: 5 });
-    t.strictSame([some.size, some.threads], [size, threads], mode);
+    const { crew } = heard(5, { mode, most: 3 });
+    t.strictSame([crew.size, crew.threads], [size, threads], mode);
   }
 });
 
 t.test('none where none are wanted, and in a check', async (t) => {
-  for (const some of [crew({ most: 0 }), crew({ isCheck: true }), crew({ isCheck: true, http: false })]) {
-    some.hear({ jobs: 1 });
-    t.equal(some.size, 0);
+  for (const options of [{ most: 0 }, { isCheck: true }, { isCheck: true, http: false }]) {
+    const { crew, others } = heard(1, { ...options, mayHaveHad: true });
+    t.equal(crew.size, 0);
+    await crew.publish();
+    t.strictSame(others[0]?.told, []);
   }
+});
+
+t.test('when its generation serves, all of them are told since when, and those that start later know it', async (t) => {
+  const { crew, members, others } = heard(1, {});
+  members.push(new Member(1), new Member(1));
+  t.equal(crew.since, undefined);
+  const published = crew.publish(5);
+  t.equal(crew.since, 5);
+  t.strictSame(
+    [...members, ...others].map(({ told }) => told),
+    [[5], [5], []],
+  );
+  for (const { answer } of members) answer.resolve();
+  await published;
+});
+
+t.test('without jobs, one that serves tells the store, if the store may have some that were', async (t) => {
+  const none = heard(0, {});
+  await none.crew.publish(5);
+  t.strictSame(none.others[0]?.told, []);
+  const { crew, others } = heard(0, { mayHaveHad: true });
+  others.push(new Member(0));
+  void crew.publish(5);
+  t.strictSame(
+    others.map(({ told }) => told),
+    [[5], []],
+  );
+});
+
+t.test('without HTTP, those that have no jobs stay until one of them has told the store', async (t) => {
+  const { crew, members } = stage({ http: false, mayHaveHad: true });
+  members.push(new Member(0), new Member(0));
+  crew.hear();
+  t.strictSame([crew.size, crew.wanted], [0, 2]);
+  const published = crew.publish(5);
+  t.equal(crew.wanted, 2);
+  members[0]?.answer.resolve();
+  await published;
+  t.equal(crew.wanted, 0);
+  t.strictSame(members[1]?.told, []);
+});
+
+t.test('an app had jobs when the store is its own, or a generation before had some', async (t) => {
+  t.notOk(heard(0, {}).crew.mayHaveHad);
+  t.ok(heard(1, {}).crew.mayHaveHad);
+  t.ok(heard(0, { mayHaveHad: true }).crew.mayHaveHad);
 });

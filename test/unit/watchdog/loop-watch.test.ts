@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { LoopWatch, type Verdict } from '../../../src/watchdog/loop-watch.ts';
+import { LoopWatch, type WatchLimits, type Verdict } from '../../../src/watchdog/loop-watch.ts';
 
 const EVERY = 250;
-const LIMITS = { cpuMs: 60_000, realMs: 120_000 };
+const LIMITS: WatchLimits = { cpuMs: 60_000, realMs: 120_000, realSetting: 'limit_time_real' };
 
 /** A loop in simulated time: each step says how long it took, whether the loop turned, and how much CPU it burnt. */
 function simulate(
@@ -57,14 +57,18 @@ t.test('CPU that others burnt before is no sign of a loop that is silent only no
 });
 
 t.test('a limit that is off never ends a loop', async (t) => {
-  t.equal(simulate([{ cpu: EVERY, times: 100_000 }], { cpuMs: Infinity, realMs: Infinity }).exceeded, undefined);
+  t.equal(
+    simulate([{ cpu: EVERY, times: 100_000 }], { cpuMs: Infinity, realMs: Infinity, realSetting: 'limit_time_real' })
+      .exceeded,
+    undefined,
+  );
 });
 
 t.test('whatever happens, a loop is not condemned unless it was silent for the limit', async () => {
   const step = fc.record({ ms: fc.nat(2000), beat: fc.boolean(), cpu: fc.nat(2000) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
-      const { exceeded } = simulate(steps, { cpuMs: 3000, realMs: 6000 });
+      const { exceeded } = simulate(steps, { cpuMs: 3000, realMs: 6000, realSetting: 'limit_time_real' });
       if (exceeded === undefined) return true;
       // The longest stretch without a beat, as a watcher sees it that may have slept.
       let silent = 0;

@@ -1,11 +1,16 @@
 import { once, EventEmitter } from 'node:events';
 import t, { type Test } from 'tap';
+import type { WatchLimits } from '../../../src/watchdog/loop-watch.ts';
 import { Watchdog } from '../../../src/watchdog/watchdog.ts';
 import { Ledger } from '../../../src/worker/ledger.ts';
 import { recordLog } from '../supervisor/support.ts';
 
 /** A loop that never beats by itself, under a watchdog with short limits. */
-async function untilStack(t: Test, duringStack: (ledger: Ledger) => void, limits = [{ cpuMs: Infinity, realMs: 40 }]) {
+async function untilStack(
+  t: Test,
+  duringStack: (ledger: Ledger) => void,
+  limits: readonly WatchLimits[] = [{ cpuMs: Infinity, realMs: 40, realSetting: 'limit_time_real' }],
+) {
   const { log, lines } = recordLog();
   const ledger = new Ledger();
   ledger.open();
@@ -77,7 +82,7 @@ async function untilJobStack(t: Test, duringStack: (ledger: Ledger) => void) {
   t.teardown(() => watchdog.stop());
   const alive = setInterval(() => {}, 1000);
   t.teardown(() => clearInterval(alive));
-  watchdog.watch({ cpuMs: Infinity, realMs: Infinity });
+  watchdog.watch({ cpuMs: Infinity, realMs: Infinity, realSetting: 'limit_time_real' });
   await once(events, 'after');
   return { steps, lines };
 }
@@ -94,13 +99,9 @@ t.test('one that ends while its stack is taken is not killed', async (t) => {
 });
 
 t.test('limits that come while it watches are gone by', async (t) => {
-  const never = { cpuMs: Infinity, realMs: Infinity };
-  const soon = { cpuMs: Infinity, realMs: 40 };
-  for (const limits of [
-    [never, soon],
-    [{ cpuMs: 60_000, realMs: 60_000 }, soon],
-  ]) {
-    const { steps } = await untilStack(t, () => {}, limits);
+  const limits = (realMs: number): WatchLimits => ({ cpuMs: Infinity, realMs, realSetting: 'limit_time_real' });
+  for (const first of [Infinity, 60_000]) {
+    const { steps } = await untilStack(t, () => {}, [limits(first), limits(40)]);
     t.same(steps, ['ask', 'kill']);
   }
 });

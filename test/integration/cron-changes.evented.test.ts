@@ -1,0 +1,3 @@
+import { cronChanges } from './cron-changes.ts';
+
+cronChanges('evented');

@@ -1,0 +1,3 @@
+import { cronLimits } from './cron-limits.ts';
+
+cronLimits('evented');

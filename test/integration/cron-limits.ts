@@ -1,0 +1,166 @@
+/**
+ * A cron worker that wears out, leaks, hangs or crashes: it is replaced, its run is taken up again, and neither HTTP nor the
+ * other cron worker notices. cron-limits.*.test.ts run it, one file a mode.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { get } from '../support/http.ts';
+import { cronWorkersOf, startCronSite, type CronSite } from '../support/cron-site.ts';
+import { childrenOf, type LogLine, type Mode } from '../support/tricorn.ts';
+
+const YEARLY = "schedule: '@yearly'";
+const MIB = 1024 * 1024;
+
+export function cronLimits(mode: Mode): void {
+  aged(mode);
+  stuck(mode);
+  soft(mode);
+  hard(mode);
+  crashed(mode);
+}
+
+interface Besides extends CronSite {
+  /** Whether the job that ran in the other worker has ended in its first run, and HTTP workers are as they were. */
+  unharmed(t: Test): Promise<void>;
+}
+
+/** A site whose first cron worker has a job that goes on until the end of the test; `job` is for the second. */
+async function besides(t: Test, options: { mode: Mode; ini: string; job: string; more?: string }): Promise<Besides> {
+  const { mode, ini, job, more = '' } = options;
+  const site = await startCronSite(t, {
+    mode,
+    ini: `graceful_timeout = 5\nlimit_request_jitter = 0\n${ini}`,
+    more: `
+      import { existsSync } from 'node:fs';
+      const beside = async () => { while (!existsSync('go')) await pass(20); };
+      ${more}`,
+    jobs: `{
+      beside: { ${YEARLY}, timeout: 0, run: noted(beside) },
+      job: { ${YEARLY}, timeout: 300, run: noted(async function culprit(job) { ${job} }) },
+    }`,
+  });
+  const { server, noted, notes, folder } = site;
+  const crew = new Set(cronWorkersOf(site));
+  const http = childrenOf(server.pid).filter((pid) => !crew.has(pid));
+  await get(`${server.url}/trigger/beside`);
+  await noted({ job: 'beside', what: 'begin' });
+  await get(`${server.url}/trigger/job`);
+  const unharmed = async (t: Test): Promise<void> => {
+    t.equal((await get(server.url)).status, 200);
+    const left = new Set(childrenOf(server.pid));
+    t.strictSame(
+      http.filter((pid) => !left.has(pid)),
+      [],
+    );
+    writeFileSync(join(folder, 'go'), '');
+    t.match(await noted({ job: 'beside', what: 'end' }), { attempt: 1 });
+    t.equal(notes().filter((note) => note.job === 'beside' && note.what === 'begin').length, 1);
+  };
+  return { ...site, unharmed };
+}
+
+function aged(mode: Mode): void {
+  t.test('limit_time_worker_cron: recycled at that age, once its job has ended, however long that takes', async (t) => {
+    const site = await startCronSite(t, {
+      mode,
+      ini: 'graceful_timeout = 1\nlimit_time_worker_cron = 1\nlimit_request_jitter = 0',
+      more: "const told = (job) => job.signal.addEventListener('abort', () => note('signal', job));",
+      jobs: `{ long: { ${YEARLY}, run: noted((job) => { told(job); return pass(4000); }) } }`,
+    });
+    const { server, noted, notes } = site;
+    // The other one is recycled at its age, so this one is, too, as soon as it may.
+    await get(`${server.url}/trigger/long`);
+    const { at } = await noted({ job: 'long', what: 'begin' });
+    await server.line(/is due to be recycled: limit_time_worker_cron: 1 s old/);
+    await noted({ job: 'long', what: 'end', attempt: 1 });
+    await server.line(/is due to be recycled: limit_time_worker_cron: [4-9] s old/);
+    t.strictSame(
+      notes().map(({ what }) => what),
+      ['begin', 'end'],
+    );
+    t.equal(server.lines.filter(({ level }) => level >= 40).length, 0, `since ${at}`);
+    await get(`${server.url}/trigger/long`);
+    await noted({ job: 'long', what: 'begin', attempt: 1 }, 2);
+  });
+}
+
+function stuck(mode: Mode): void {
+  const cases = [
+    ['limit_time_cpu', 'for (;;);'],
+    ['limit_time_real_cron', 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);'],
+  ] as const;
+  for (const [limit, code] of cases) {
+    t.test(`${limit}: a job that blocks its event loop so long is killed, with its stack in the log`, async (t) => {
+      const site = await besides(t, { mode, ini: `${limit} = 1`, job: `if (job.attempt === 1) ${code}` });
+      const { server, noted } = site;
+      await server.line(new RegExp(`its event loop has been blocked for .* over ${limit};`));
+      const killed = await server.line(/its event loop is stuck and is killed/);
+      t.match(killed, { level: 60, role: 'cron', requests: [/^JOB job \(/], stack: /at culprit/ });
+      await noted({ job: 'job', what: 'end', attempt: 2 });
+      await site.unharmed(t);
+    });
+  }
+}
+
+function soft(mode: Mode): void {
+  t.test('limit_memory_soft: recycled; its job may finish', async (t) => {
+    const site = await besides(t, {
+      mode,
+      ini: 'limit_memory_soft = 400MiB',
+      more: 'const kept = [];',
+      job: `
+        kept.push(Buffer.alloc(${450 * MIB}, 1));
+        await pass(3000);`,
+    });
+    const { server, noted } = site;
+    const isWorn = ({ msg, reason }: LogLine): boolean =>
+      /is due to be recycled/.test(msg) && /^limit_memory_soft: \d+ MiB/.test(String(reason));
+    await server.line(isWorn);
+    await noted({ job: 'job', what: 'end', attempt: 1 });
+    // In threaded mode the memory is that of all threads, so all are replaced; each gets its time.
+    await site.unharmed(t);
+    await server.line(/^(cron worker|thread) \d.* has ended$/);
+  });
+}
+
+function hard(mode: Mode): void {
+  t.test('limit_memory_hard: the worker that leaks is ended at once', async (t) => {
+    const site = await besides(t, {
+      mode,
+      ini: 'limit_memory_soft = 0\nlimit_memory_hard = 500MiB',
+      more: 'const kept = [];',
+      // Of the heap, for that is what threads have a limit of their own for.
+      job: 'while (job.attempt === 1) { kept.push(new Array(100_000).fill(job.runId + kept.length / 3)); await pass(1); }',
+    });
+    const { server, noted } = site;
+    if (mode === 'threaded') await server.line(/^thread \d died: .*memory/);
+    else t.match(await server.line(/limit_memory_hard: \d+ MiB, killed/), { requests: [/^JOB job/] });
+    await noted({ job: 'job', what: 'end', attempt: 2 });
+    await site.unharmed(t);
+  });
+}
+
+function crashed(mode: Mode): void {
+  t.test('process.exit() in a job: said once, with who called it; the run is taken up again', async (t) => {
+    const site = await besides(t, { mode, ini: '', job: 'if (job.attempt === 1) process.exit(7);' });
+    const { server, noted } = site;
+    const line = await server.line(/^process\.exit\(7\) was called$/);
+    t.match(line, { role: 'cron', request: 'JOB job', stack: /at culprit/ });
+    await noted({ job: 'job', what: 'end', attempt: 2 });
+    await site.unharmed(t);
+  });
+
+  t.test('process.abort() in a job', async (t) => {
+    const site = await besides(t, { mode, ini: '', job: 'if (job.attempt === 1) process.abort();' });
+    const { server, noted } = site;
+    if (mode === 'threaded') {
+      // Node has none in threads: it throws.
+      t.match(await server.line(/^The job job has failed/), { error: /abort\(\) is not supported in workers/ });
+    } else {
+      await server.line(/^cron worker \d \(pid \d+\) died: signal SIGABRT; it is replaced/);
+      await noted({ job: 'job', what: 'end', attempt: 2 });
+    }
+    await site.unharmed(t);
+  });
+}

@@ -1,0 +1,3 @@
+import { cronStores } from './cron-store.ts';
+
+cronStores('threaded');
