@@ -12,6 +12,7 @@ const YEARLY = "schedule: '@yearly'";
 export function cronApps(mode: Mode): void {
   express(mode);
   none(mode);
+  passing(mode);
   refused(mode);
   running(mode);
   upgraded(mode);
@@ -80,6 +81,17 @@ function none(mode: Mode): void {
     await server.line(/^Generation 2 has ended/);
     t.equal(cronWorkersOf(site).length, 0);
     t.equal(notes().length % 2, 0, 'what ran has ended');
+  });
+}
+
+function passing(mode: Mode): void {
+  t.test('--stop-after-init boots the app with its jobs, and touches no store', async (t) => {
+    const cwd = t.testdir({ 'app.mjs': appWith('{ often: { every: 1, run() {} } }') });
+    const args = ['app.mjs', ...modes[mode], '--http-interface=127.0.0.1', '--http-port=0', '--stop-after-init'];
+    const server = new Tricorn(t, args, { cwd });
+    t.strictSame(await server.ended, [0, null]);
+    t.ok(server.lines.some(({ msg }) => msg.startsWith('Ready')));
+    t.notOk(existsSync(join(cwd, '.tricorn')));
   });
 }
 
