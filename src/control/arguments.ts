@@ -4,6 +4,9 @@ import { question, meant } from '../config/nearest.ts';
 import { showText } from '../config/show.ts';
 import type { Argument, ControlCommand } from './commands.ts';
 
+/** A worker beside those of the mode. */
+const ASIDE = /^(evented|cron)-[1-9]\d{0,5}$/;
+
 /** Values by field. */
 export type Arguments = Readonly<Record<string, string | number | boolean>>;
 
@@ -35,8 +38,9 @@ export function checkArguments({ arguments: known = [] }: ControlCommand, given:
 export function describeArgument({ type, min = 0, max, values = [] }: Argument): string {
   if (type === 'switch') return 'true or false';
   if (type === 'enum') return `one of ${values.join(', ')}`;
+  if (type === 'worker') return 'a number from 1 on, evented-N or cron-N, as status names workers';
   const range = max === undefined ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
-  return type === 'count' ? `${range}, or auto` : range;
+  return `${range}, or auto`;
 }
 
 function problemOf(argument: Argument, value: unknown): string[] {
@@ -57,6 +61,7 @@ function isAllowed(
 ): value is string | number | boolean {
   if (type === 'switch') return typeof value === 'boolean';
   if (type === 'enum') return typeof value === 'string' && values.includes(value);
+  if (type === 'worker' && typeof value === 'string') return ASIDE.test(value);
   return Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max;
 }
 

@@ -10,8 +10,11 @@ type ControlCommandName = 'status' | 'stacks' | 'check' | 'stop' | ChangeRequest
 export interface Argument {
   /** The field of the body. */
   readonly field: 'count' | 'live' | 'mode' | 'worker';
-  /** `count`: an integer, or `auto` = the processors that the server may use. `switch`: true or false, and a flag. */
-  readonly type: 'integer' | 'count' | 'enum' | 'switch';
+  /**
+   * `count`: an integer, or `auto` = the processors that the server may use. `switch`: true or false, and a flag. `worker`: as
+   * status names it.
+   */
+  readonly type: 'count' | 'enum' | 'switch' | 'worker';
   readonly min?: number;
   readonly max?: number;
   readonly values?: readonly string[];
@@ -117,10 +120,10 @@ export const controlCommands: readonly ControlCommand[] = [
   },
   {
     name: 'recycle',
-    summary: 'Replace worker N by a fresh one',
+    summary: 'Replace one worker by a fresh one, as status names it: 2, evented-1, cron-1',
     method: 'POST',
     path: '/recycle',
-    arguments: [{ field: 'worker', type: 'integer', min: 1, placeholder: 'N' }],
+    arguments: [{ field: 'worker', type: 'worker', min: 1, placeholder: 'WORKER' }],
   },
   {
     name: 'upgrade',

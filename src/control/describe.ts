@@ -1,4 +1,5 @@
 /** What is written for people from the table of commands: `tricorn COMMAND --help`, and the tables of docs/control.md. */
+import { jobCommands } from '../cron/commands.ts';
 import { describeArgument } from './arguments.ts';
 import { commonFlags, ownFlags, usageOf } from './command-line.ts';
 import { controlCommands, exitCodeDocs, exitCodes, type ControlCommand } from './commands.ts';
@@ -38,6 +39,12 @@ export function renderCommandTable(): string {
     command.signals ?? '',
   ]);
   return table(['`tricorn …`', 'What it does', 'HTTP', 'Signal'], rows);
+}
+
+/** The table of the commands about jobs in Markdown. They ask the store, so they have neither path nor signal. */
+export function renderJobCommandTable(): string {
+  const rows = jobCommands.map(({ usage, summary }) => [`\`${usage}\``, summary]);
+  return table(['`tricorn …`', 'What it does'], rows);
 }
 
 /** The table of exit codes in Markdown. */

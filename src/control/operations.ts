@@ -64,6 +64,9 @@ export interface Status {
 }
 
 export interface WorkerStatus {
+  /** As `tricorn recycle` takes it: `2`, `cron-2`, `evented-1`. */
+  readonly name: string;
+  /** Among those of its role. */
   readonly number: number;
   readonly pid: number;
   readonly generation: number;
@@ -77,6 +80,7 @@ export interface WorkerStatus {
 }
 
 export interface WorkerStacks {
+  readonly name: string;
   readonly number: number;
   readonly pid: number;
   readonly loops: readonly LoopStack[];

@@ -23,9 +23,9 @@ export function showStatus(status: Status): string {
 }
 
 export function showStacks(workers: readonly WorkerStacks[]): string {
-  const blocks = workers.flatMap(({ number, pid, loops }) => {
-    if (loops.length === 0) return [`worker ${number} (pid ${pid}): does not tell`];
-    return loops.map((loop) => showLoop(`worker ${number} (pid ${pid})`, loop));
+  const blocks = workers.flatMap(({ name, pid, loops }) => {
+    if (loops.length === 0) return [`worker ${name} (pid ${pid}): does not tell`];
+    return loops.map((loop) => showLoop(`worker ${name} (pid ${pid})`, loop));
   });
   return `${blocks.join('\n\n') || 'there is no worker'}\n`;
 }
@@ -39,11 +39,11 @@ function showLoop(worker: string, { thread, frames, request = '', unknown, reque
 
 const HEADER = ['worker', 'pid', 'role', 'state', 'generation', 'age', 'threads', 'rss', 'requests', 'in flight'];
 
-function workerRow({ number, pid, role, state, generation, ageMs, threads, usage }: WorkerStatus): string[] {
+function workerRow({ name, pid, role, state, generation, ageMs, threads, usage }: WorkerStatus): string[] {
   const sum = (of: 'requests' | 'inflight'): string =>
     usage ? String(usage.loops.reduce((total, loop) => total + loop[of], 0)) : '?';
   return [
-    String(number),
+    name,
     String(pid),
     role,
     state,

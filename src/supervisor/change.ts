@@ -17,8 +17,8 @@ export type ChangeRequest =
   | { readonly command: 'mode'; readonly mode: Mode; readonly count?: number }
   /** A new supervisor takes over. */
   | { readonly command: 'upgrade' }
-  /** The worker of that number is replaced. */
-  | { readonly command: 'recycle'; readonly worker: number };
+  /** That worker is replaced: a number, or `cron-1` or `evented-1` for one beside those of the mode. */
+  | { readonly command: 'recycle'; readonly worker: number | string };
 
 /** How far the new workers are. */
 export interface Progress {

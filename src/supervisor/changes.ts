@@ -306,9 +306,15 @@ async function scale(current: CommonServer, count: number): Promise<Outcome> {
   return { outcome: 'failed', text: `${text}: one could not start, and is tried again; the log says why`, error };
 }
 
-function recycle(current: CommonServer, number: number): Outcome {
-  const handle = current.workers.recycleNow(number);
-  if (!handle) return refused(`There is no worker ${number} that serves`);
+/** @param worker as `tricorn status` names it */
+function recycle(current: CommonServer, worker: number | string): Outcome {
+  const ready = current.handles.filter(({ state }) => state === 'ready');
+  const handle = ready.find(({ label }) => label === String(worker));
+  if (!handle) {
+    const names = ready.map(({ label }) => label).join(', ');
+    return refused(`There is no worker ${worker} that is ready; there ${names === '' ? 'is none' : `are ${names}`}`);
+  }
+  handle.recycle('it was asked for');
   const text = `${handle.name} serves until its replacement is ready`;
   return { outcome: 'done', text, generation: current.generation };
 }

@@ -53,14 +53,14 @@ function servingIn({ state, threads, usage }: WorkerStatus): number {
 }
 
 async function workerStatus(handle: WorkerHandle, now: number): Promise<WorkerStatus> {
-  const { number, pid, generation, role, state, threads, startedAt } = handle;
+  const { label, number, pid, generation, role, state, threads, startedAt } = handle;
   const usage = await Promise.race([handle.askUsage(), pass(PATIENCE_MS, undefined, { ref: false })]);
-  return { number, pid, generation, role, state, ageMs: Math.round(now - startedAt), threads, usage };
+  return { name: label, number, pid, generation, role, state, ageMs: Math.round(now - startedAt), threads, usage };
 }
 
 async function stacksOf(handle: WorkerHandle): Promise<WorkerStacks> {
   const loops = await Promise.race([handle.askStacks(), pass(PATIENCE_MS, undefined, { ref: false })]);
-  return { number: handle.number, pid: handle.pid, loops: loops ?? [] };
+  return { name: handle.label, number: handle.number, pid: handle.pid, loops: loops ?? [] };
 }
 
 function version(): string {

@@ -230,9 +230,11 @@ export class Supervisor {
     await this.#publish(first);
   }
 
-  /** Whoever is told that it is ready finds the jobs in their store. */
+  /** Whoever is told that it is ready finds the jobs in their store. One that is to stop at once does not come to serve. */
   async #publish(first: CommonServer): Promise<void> {
-    if (!this.check) await first.publish();
+    const { stop_after_init, test_file } = this.#config;
+    const isToServe = !this.check && (!stop_after_init || test_file !== '');
+    if (isToServe) await first.publish();
     if (this.#state === 'booting') this.#onReady(first);
   }
 

@@ -113,6 +113,11 @@ export class WorkerHandle extends EventEmitter<Events> {
     return `${this.#title} ${this.number} (pid ${this.pid})`;
   }
 
+  /** What commands call it: `2`, or, of those beside the workers of the mode, `cron-2`. */
+  get label(): string {
+    return this.#title === 'worker' ? String(this.number) : `${this.role}-${this.number}`;
+  }
+
   /** Whether requests are answered by it; false also where none of its threads is ready. */
   get serves(): boolean {
     return this.loops > 0 && (this.#state === 'ready' || this.#state === 'retiring');
@@ -128,6 +133,11 @@ export class WorkerHandle extends EventEmitter<Events> {
   send(message: ToWorker): void {
     // A worker that is just dying has no channel any more; its exit is on the way and says more.
     if (this.#worker.isConnected()) this.#worker.send(message, () => {});
+  }
+
+  /** Has it replaced as if it had reached a limit. */
+  recycle(reason: string): void {
+    this.emit('worn', reason);
   }
 
   /** It is due to be recycled, and serves until its replacement is ready. */

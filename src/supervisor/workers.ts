@@ -116,13 +116,6 @@ export class Workers extends EventEmitter<Events> {
     }
   }
 
-  /** Has the worker of that number replaced as if it had reached a limit. @returns undefined where none serves */
-  recycleNow(number: number): WorkerHandle | undefined {
-    const handle = [...this.#handles].find((one) => one.number === number && one.state === 'ready');
-    if (handle) this.#onWorn(handle, 'it was asked for');
-    return handle;
-  }
-
   /** Drains those that are too many, or replaced. */
   cull(wanted: number, deadline: number): void {
     for (const handle of plan(this.#handles, wanted).drain) handle.drain(deadline);

@@ -10,6 +10,7 @@ const YEARLY = "schedule: '@yearly'";
 
 export function cronChanges(mode: Mode): void {
   emptied(mode);
+  stranger(mode);
   failed(mode);
   canary(mode);
   rolledBack(mode);
@@ -49,6 +50,19 @@ function emptied(mode: Mode): void {
     site.deploy('{}');
     await site.restart();
     t.match(await site.jobs(), { often: { state: 'gone' }, other: { state: 'gone' } });
+  });
+}
+
+function stranger(mode: Mode): void {
+  t.test('an app without jobs that is started in the folder of another one leaves its jobs alone', async (t) => {
+    const site = await startCronSite(t, { mode, jobs: '{ often: { every: 1, run: noted() } }' });
+    const { server, noted, deploy, restart, jobs } = site;
+    await noted({ job: 'often', what: 'end' });
+    server.kill('SIGTERM');
+    t.strictSame(await server.ended, [0, null]);
+    deploy('{}');
+    await restart();
+    t.match(await jobs(), { often: { state: 'waiting' } });
   });
 }
 

@@ -18,6 +18,7 @@ export function cronLimits(mode: Mode): void {
   soft(mode);
   hard(mode);
   crashed(mode);
+  overdue(mode);
 }
 
 interface Besides extends CronSite {
@@ -41,16 +42,16 @@ async function besides(t: Test, options: { mode: Mode; ini: string; job: string;
     }`,
   });
   const { server, noted, notes, folder } = site;
-  const crew = new Set(cronWorkersOf(site));
-  const http = childrenOf(server.pid).filter((pid) => !crew.has(pid));
+  const crew = cronWorkersOf(site);
+  const http = childrenOf(server.pid).filter((pid) => !crew.includes(pid));
   await get(`${server.url}/trigger/beside`);
   await noted({ job: 'beside', what: 'begin' });
   await get(`${server.url}/trigger/job`);
   const unharmed = async (t: Test): Promise<void> => {
     t.equal((await get(server.url)).status, 200);
-    const left = new Set(childrenOf(server.pid));
+    const children = childrenOf(server.pid);
     t.strictSame(
-      http.filter((pid) => !left.has(pid)),
+      http.filter((pid) => !children.includes(pid)),
       [],
     );
     writeFileSync(join(folder, 'go'), '');
@@ -163,4 +164,34 @@ function crashed(mode: Mode): void {
     }
     await site.unharmed(t);
   });
+}
+
+function overdue(mode: Mode): void {
+  t.test(
+    'over its timeout: its signal fires; a job that does not heed it is killed, without blocking anything',
+    async (t) => {
+      const jobs = `{
+      heeds: { ${YEARLY}, timeout: 1, run: noted((job) => new Promise((_, reject) => {
+        job.signal.addEventListener('abort', () => reject(job.signal.reason));
+      })) },
+      deaf: { ${YEARLY}, timeout: 1, run: noted((job) => job.attempt === 1 && new Promise((resolve) => setTimeout(resolve, 1e6))) },
+    }`;
+      const site = await startCronSite(t, { mode, jobs });
+      const { server, noted, command } = site;
+      const historyOf = async (name: string): Promise<unknown> =>
+        JSON.parse((await command('jobs', 'history', name, '--json')).stdout);
+      await get(`${server.url}/trigger/heeds`);
+      await server.line(/^The job heeds was over its timeout/);
+      t.match(await historyOf('heeds'), { runs: [{ outcome: 'timeout', error: /the job has run into its timeout/ }] });
+      t.notOk(server.lines.some(({ level }) => level >= 50));
+      await command('pause', 'heeds');
+      await get(`${server.url}/trigger/deaf`);
+      t.match(await server.line(/its job is over its timeout, does not end, and is killed/), {
+        requests: [/^JOB deaf/],
+      });
+      await noted({ job: 'deaf', what: 'end', attempt: 2 });
+      t.match(await historyOf('deaf'), { runs: [{ outcome: 'done' }, { outcome: 'lost', runId: 1 }] });
+      t.equal((await get(server.url)).status, 200);
+    },
+  );
 }

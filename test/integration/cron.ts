@@ -18,6 +18,7 @@ export function crons(mode: Mode): void {
   reloaded(mode);
   stopped(mode);
   alone(mode);
+  recycled(mode);
 }
 
 /** How many processes run jobs where max_cron_threads is 2. */
@@ -187,6 +188,25 @@ function alone(mode: Mode): void {
     await noted({ job: 'often', what: 'end' }, 2);
     server.kill('SIGTERM');
     t.strictSame(await server.ended, [0, null]);
+  });
+}
+
+function recycled(mode: Mode): void {
+  t.test('recycle cron-1: a cron worker is replaced, and its job may finish', async (t) => {
+    const jobs = `{ long: { ${YEARLY}, run: noted(() => pass(1500)) } }`;
+    const site = await startCronSite(t, { mode, jobs });
+    const { server, noted } = site;
+    t.match((await server.control('status')).stdout, /^cron-1 +\d+ +cron +ready/m);
+    const before = cronWorkersOf(site);
+    await get(`${server.url}/trigger/long`);
+    await noted({ job: 'long', what: 'begin' });
+    t.match((await server.control('stacks')).stdout, /^worker cron-\d .*JOB long|in flight: JOB long/m);
+    t.match(await server.control('recycle', 'cron-1'), { code: 0 });
+    await server.line(/^cron worker 1 .* is due to be recycled: it was asked for/);
+    await server.line(/^cron worker 1 .* has ended$/);
+    t.equal(before.filter((pid) => cronWorkersOf(site).includes(pid)).length, crewOf(mode) - 1);
+    await noted({ job: 'long', what: 'end', attempt: 1 });
+    t.match(await server.control('recycle', 'cron-9'), { code: 6, stderr: /There is no worker cron-9 .* cron-1/ });
   });
 }
 

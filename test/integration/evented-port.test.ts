@@ -40,6 +40,16 @@ for (const mode of ['threaded', 'prefork'] as const) {
     t.strictSame(await server.ended, [0, null]);
   });
 
+  t.test(`recycle evented-1 replaces it, and no other: ${mode}`, async (t) => {
+    const { server, url } = await start(t, 'lab.ts', ...flags);
+    const before = [await pidAt(url), await pidAt(server.url)];
+    t.match((await server.control('status')).stdout, /^evented-1 +\d+ +evented +ready/m);
+    t.match(await server.control('recycle', 'evented-1'), { code: 0, stdout: /evented worker 1 \(pid \d+\) serves/ });
+    await server.line(/^evented worker 1 .* has ended$/);
+    t.not(await pidAt(url), before[0]);
+    t.notOk(server.lines.some(({ msg }) => /^worker \d.* is due to be recycled/.test(msg)));
+  });
+
   t.test(`a reload replaces it, too, and its websockets are told: ${mode}`, async (t) => {
     const { server, url } = await start(t, 'load-app.ts', ...flags, '--ws-drain-spread=0');
     const socket = new WebSocket(`${url.replace('http', 'ws')}/socket`);

@@ -48,7 +48,7 @@ const operations: Operations = {
     deaths: 0,
     poison: [],
   }),
-  stacks: async () => [{ number: 1, pid: 7, loops: [{ thread: 0, frames: [] }] }],
+  stacks: async () => [{ name: '1', number: 1, pid: 7, loops: [{ thread: 0, frames: [] }] }],
   config: () => loaded,
   change,
   stop: () => {

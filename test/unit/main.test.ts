@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { main, selectMode, type Io } from '../../bin/main.ts';
+import { controlCommands } from '../../src/control/commands.ts';
+import { jobCommands } from '../../src/cron/commands.ts';
 import { load } from './config/support.ts';
 import { recordLog, runModule } from './supervisor/support.ts';
 
@@ -29,6 +31,15 @@ t.test('--version', async (t) => {
   const said = { code: 0, stdout: `tricorn ${version} (node ${process.version})\n`, stderr: '' };
   t.same(await run(t, ['--version']), said);
   t.same(await run(t, ['-V', 'no.ts']), said, 'whatever else is given');
+});
+
+t.test('--help names every command, those about jobs too', async (t) => {
+  const { stdout } = await run(t, ['--help']);
+  for (const { usage, summary } of jobCommands) {
+    t.ok(stdout.includes(`\n  ${usage} `), usage);
+    t.ok(stdout.includes(`${summary}\n`), summary);
+  }
+  for (const { name } of controlCommands) t.match(stdout, new RegExp(`^  ${name}[ \n]`, 'm'));
 });
 
 t.test('--help names the settings and the signals', async (t) => {

@@ -20,6 +20,9 @@ const [scale, mode, recycle, reload] = ['scale', 'mode', 'recycle', 'reload'].ma
 t.test('what is allowed is taken as it is', async (t) => {
   t.same(checkArguments(scale, { count: 4 }), { values: { count: 4 }, problems: [] });
   t.same(checkArguments(recycle, { worker: 1 }), { values: { worker: 1 }, problems: [] });
+  for (const worker of ['cron-1', 'evented-12']) {
+    t.same(checkArguments(recycle, { worker }), { values: { worker }, problems: [] });
+  }
   t.same(checkArguments(mode, { mode: 'evented' }), { values: { mode: 'evented' }, problems: [] });
   t.same(checkArguments(reload, {}), { values: {}, problems: [] });
   t.same(checkArguments(reload, { live: true }), { values: { live: true }, problems: [] });
@@ -39,6 +42,11 @@ t.test('everything that is wrong is told at once: what was seen, and what is all
     'count = -1: must be an integer from 1 to 1024, or auto',
   ]);
   t.same(problems(mode, { mode: 'evented', count: 2 }), ['count: the evented mode has one event loop; leave it out']);
+  for (const worker of [0, -1, 1.5, '1', 'cron', 'cron-0', 'cron-1x', 'http-1', 'evented-']) {
+    t.match(problems(recycle, { worker }), [
+      /: must be a number from 1 on, evented-N or cron-N, as status names workers$/,
+    ]);
+  }
   t.same(problems(named('rollback'), { force: true }), ['force: unknown; there are no arguments']);
   t.same(problems(reload, { live: 'yes', force: 1 }), [
     'force: unknown; there is only live',

@@ -34,7 +34,7 @@ t.test('what is wrong is told at once', async (t) => {
     [['reload', '--pidfile='], ['--pidfile: needs a value: --pidfile=FILE']],
     [['scale'], ['count: missing; it must be an integer from 1 to 1024, or auto']],
     [['scale', 'many'], ['count = many: must be an integer from 1 to 1024, or auto']],
-    [['recycle', '0'], ['worker = 0: must be an integer of at least 1']],
+    [['recycle', '0'], ['worker = 0: must be a number from 1 on, evented-N or cron-N, as status names workers']],
     [['mode', 'prefork', '--threads=2'], ['--threads=2: is for threaded; the mode prefork has --workers']],
     [['mode', 'evented', '--workers=2'], ['--workers=2: is for prefork; leave it out']],
     [

@@ -4,6 +4,7 @@ import { commands } from '../../../src/config/command-line.ts';
 import { settingKeys, flagOf } from '../../../src/config/settings.ts';
 import { commonFlags, ownFlags } from '../../../src/control/command-line.ts';
 import { controlCommands, exitCodes } from '../../../src/control/commands.ts';
+import { jobCommands } from '../../../src/cron/commands.ts';
 import { renderCommandHelp } from '../../../src/control/describe.ts';
 import { signalHelp } from '../../../src/supervisor/signals.ts';
 
@@ -59,4 +60,11 @@ t.test('docs/control.md has all commands, paths and exit codes', async (t) => {
     t.ok(doc.includes(`\`${method} ${path}\``), path);
   }
   for (const code of Object.values(exitCodes)) t.match(doc, new RegExp(`^\\| ${code} `, 'm'));
+});
+
+t.test('docs/control.md and docs/cron.md have the commands about jobs', async (t) => {
+  for (const name of ['control', 'cron']) {
+    const doc = readFileSync(new URL(`../../../docs/${name}.md`, import.meta.url), 'utf8');
+    for (const { name: command } of jobCommands) t.match(doc, new RegExp(`^\\| \`${command}[ \`]`, 'm'), name);
+  }
 });

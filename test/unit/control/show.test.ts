@@ -18,6 +18,7 @@ const loop = {
 };
 
 const worker: WorkerStatus = {
+  name: '1',
   number: 1,
   pid: 4711,
   generation: 3,
@@ -31,7 +32,10 @@ const worker: WorkerStatus = {
 t.test('status, aligned', async (t) => {
   const shown = showStatus({
     ...status,
-    workers: [worker, { ...worker, number: 12, state: 'draining', threads: 0, usage: undefined }],
+    workers: [
+      worker,
+      { ...worker, name: 'cron-2', number: 2, role: 'cron', state: 'draining', threads: 0, usage: undefined },
+    ],
     poison: ['GET /slow'],
     lastChange: { command: 'mode', at: '2030-01-01T00:00:00.000Z', outcome: 'refused', text: 'the app did not boot' },
   });
@@ -49,7 +53,7 @@ last     mode at 2030-01-01T00:00:00.000Z: refused, the app did not boot
 
 worker  pid   role  state     generation  age        threads  rss     requests  in flight
 1       4711  http  ready     3           1 min 1 s  2        90 MiB  42        2
-12      4711  http  draining  3           1 min 1 s  -        ?       ?         ?
+cron-2  4711  cron  draining  3           1 min 1 s  -        ?       ?         ?
 `,
   );
   t.match(showStatus({ ...status, listeners: [] }), /^listens {2}nowhere$/m);
@@ -58,6 +62,7 @@ worker  pid   role  state     generation  age        threads  rss     requests  
 t.test('stacks, a block for each event loop', async (t) => {
   const shown = showStacks([
     {
+      name: '1',
       number: 1,
       pid: 7,
       loops: [
@@ -65,8 +70,8 @@ t.test('stacks, a block for each event loop', async (t) => {
         { thread: 2, frames: [] },
       ],
     },
-    { number: 2, pid: 8, loops: [{ thread: 0, frames: [], unknown: 'it did not answer' }] },
-    { number: 3, pid: 9, loops: [] },
+    { name: 'evented-1', number: 1, pid: 8, loops: [{ thread: 0, frames: [], unknown: 'it did not answer' }] },
+    { name: 'cron-1', number: 1, pid: 9, loops: [] },
   ]);
   t.equal(
     shown,
@@ -76,9 +81,9 @@ t.test('stacks, a block for each event loop', async (t) => {
 
 worker 1 (pid 7) thread 2: idle
 
-worker 2 (pid 8): it did not answer
+worker evented-1 (pid 8): it did not answer
 
-worker 3 (pid 9): does not tell
+worker cron-1 (pid 9): does not tell
 `,
   );
   t.equal(showStacks([]), 'there is no worker\n');

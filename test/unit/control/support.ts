@@ -46,7 +46,14 @@ export class FakeService implements Operations {
   }
 
   async stacks(): ReturnType<Operations['stacks']> {
-    return [{ number: 1, pid: 7, loops: [{ thread: 0, frames: ['at block (/app.ts:3:4)'], request: 'GET /slow' }] }];
+    return [
+      {
+        name: '1',
+        number: 1,
+        pid: 7,
+        loops: [{ thread: 0, frames: ['at block (/app.ts:3:4)'], request: 'GET /slow' }],
+      },
+    ];
   }
 
   config(): ReturnType<Operations['config']> {

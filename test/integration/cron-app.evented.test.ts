@@ -1,0 +1,3 @@
+import { cronApps } from './cron-app.ts';
+
+cronApps('evented');
