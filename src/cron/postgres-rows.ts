@@ -1,7 +1,7 @@
 /** The statements of the PostgreSQL store, on a connection that is the caller's alone meanwhile. */
 import type { Client } from 'pg';
 import type { EndOfRun } from './records.ts';
-import { LOCK_CLASS } from './postgres-schema.ts';
+import { LOCK_CLASS, takeTurn } from './postgres-schema.ts';
 import { dueAt, type JobState } from './state.ts';
 import type { RunRecord } from './store.ts';
 
@@ -65,6 +65,17 @@ export async function lockIfFree(client: Client, name: string): Promise<JobRow |
 export async function lock(client: Client, name: string): Promise<JobRow | undefined> {
   const sql = 'SELECT id, state FROM tricorn_job WHERE name = $1 FOR NO KEY UPDATE';
   return (await client.query<JobRow>(sql, [name])).rows[0];
+}
+
+/**
+ * All of them, for a transaction that may add some. Such transactions come one after the other, or they would wait for each
+ * other; everybody else locks one row at most, and then waits for nobody. The table is not locked: whoever has a row of it
+ * would then wait for the table, and this one for the row.
+ */
+export async function lockAll(client: Client): Promise<JobState[]> {
+  await takeTurn(client);
+  const { rows } = await client.query<StateRow>('SELECT state FROM tricorn_job FOR NO KEY UPDATE');
+  return rows.map(({ state }) => state);
 }
 
 export async function read(client: Client, name: string): Promise<JobState | undefined> {

@@ -34,13 +34,18 @@ const MIGRATIONS: readonly string[] = [
 /** What the first key of all our advisory locks is: another schema of the same database has another one. */
 export const LOCK_CLASS = `hashtext('tricorn ' || current_schema())`;
 
+/** Until the transaction ends: for those that concern all jobs. */
+export async function takeTurn(client: Client): Promise<void> {
+  // 0 is no job's number.
+  await client.query(`SELECT pg_advisory_xact_lock(${LOCK_CLASS}, 0)`);
+}
+
 /** @throws Error where the tables were made by a newer version */
 export async function migrate(client: Client): Promise<void> {
   if ((await versionOf(client)) === VERSION) return;
   await client.query('BEGIN');
   try {
-    // 0 is no job's number.
-    await client.query(`SELECT pg_advisory_xact_lock(${LOCK_CLASS}, 0)`);
+    await takeTurn(client);
     await client.query('CREATE TABLE IF NOT EXISTS tricorn_schema (version integer NOT NULL)');
     const seen = await versionOf(client);
     if (seen > VERSION) throw new Error(`its tables are of version ${seen}, this Tricorn knows ${VERSION} at most`);

@@ -59,9 +59,7 @@ export class PostgresStore implements Store {
 
   sync(specs: readonly JobSpec[], since: number): Promise<void> {
     return this.#change(async (client, now) => {
-      // All at once would wait for each other in different orders.
-      await client.query('LOCK TABLE tricorn_job IN SHARE ROW EXCLUSIVE MODE');
-      const states = new Map((await rows.readAll(client)).map((state) => [state.spec.name, state]));
+      const states = new Map((await rows.lockAll(client)).map((state) => [state.spec.name, state]));
       for (const spec of specs) {
         const state = states.get(spec.name);
         const next = declared(state, spec, since, now);

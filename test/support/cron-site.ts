@@ -106,7 +106,7 @@ function notebook(folder: string, isOver: () => boolean): Pick<CronSite, 'notes'
   return { notes, noted };
 }
 
-function runCommand(cwd: string, args: readonly string[]): Promise<Answered> {
+export function runCommand(cwd: string, args: readonly string[]): Promise<Answered> {
   const command = ['-u', 'NODE_OPTIONS', process.execPath, '--conditions=tricorn-source', BIN, ...args];
   const { promise, resolve } = Promise.withResolvers<Answered>();
   execFile('env', command, { cwd }, (error, stdout, stderr) => {
@@ -157,7 +157,7 @@ function appOf(folder: string, jobs: string, more: string): string {
 }
 
 /** Of the service: those that run jobs. */
-export function cronWorkersOf({ server }: CronSite): number[] {
+export function cronWorkersOf({ server }: Pick<CronSite, 'server'>): number[] {
   return childrenOf(server.pid).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('cron worker'));
 }
 

@@ -44,6 +44,22 @@ async function taken({ guard }: Guarded): Promise<Run> {
   return run;
 }
 
+t.test('jobs are declared while somebody begins a run of one: neither is refused', async (t) => {
+  const url = await server.database();
+  const store = new PostgresStore(url, options);
+  const client = new pg.Client(url);
+  t.teardown(() => Promise.all([store.close(), client.end()]));
+  await store.sync([yearly], 1);
+  await client.connect();
+  // What begins a run, in its two steps.
+  await client.query("BEGIN; SELECT state FROM tricorn_job WHERE name = 'job' FOR NO KEY UPDATE SKIP LOCKED");
+  const declared = store.sync([yearly, specOf({ name: 'other' })], 2);
+  while ((await client.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount === 0);
+  await client.query("UPDATE tricorn_job SET due_at = NULL WHERE name = 'job'; COMMIT");
+  await declared;
+  t.match(await store.list(), [{ name: 'job' }, { name: 'other' }]);
+});
+
 t.test('the server is restarted in mid-run: the run is taken back, and nobody else gets it', async (t) => {
   const url = await server.database();
   const [one, two] = [await guarded(t, url), await guarded(t, url)];
