@@ -7,10 +7,10 @@ import type { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
 import { logError, type WireError } from '../errors.ts';
 import type { Log } from '../log/open-log.ts';
-import { nameRequests, type RequestInFlight } from '../log/requests.ts';
+import type { RequestInFlight } from '../log/requests.ts';
 import { guardMemory } from '../limits/memory-guard.ts';
 import { memoryLimits, type MemoryLimits } from '../limits/wear.ts';
-import type { LoopFigures, LoopStack, LoopUsage, Poison, Renew, WorkerBoot } from '../protocol.ts';
+import type { LoopFigures, LoopUsage, Poison, Renew, WorkerBoot } from '../protocol.ts';
 import { CrashLoop } from '../roster/crash-loop.ts';
 import { extraGrace } from '../roster/grace.ts';
 import { isDrainable, plan, retire } from '../roster/plan.ts';
@@ -26,13 +26,11 @@ import { holdLifeline, type Lifeline } from './lifeline.ts';
 import { PoolThread } from './pool-thread.ts';
 import { ANSWER_MS, published, readiness, usageOf } from './thread-answers.ts';
 import { Renewal } from './renewal.ts';
-import { threadStacks } from './stacks.ts';
+import { reportEnd, reportLate, stacksOf, stuckStack } from './thread-reports.ts';
 import type { Terms } from './terms.ts';
 
 /** A thread gets this much longer than graceful_timeout, for its stop hooks, before it is ended, milliseconds. */
 const KILL_GRACE_MS = 4000;
-
-const NO_STACK = { frames: [], unknown: 'could not be taken' };
 
 export class ThreadPool implements Engine {
   readonly handsOn = true;
@@ -74,7 +72,7 @@ export class ThreadPool implements Engine {
     this.#wanted = boot.threads;
     this.#crashLoop = new CrashLoop({ limit: boot.config.crash_loop_limit, clock: () => performance.now() });
     this.#regions = new FlightRegions(boot.recorder);
-    this.#lifeline = holdLifeline(() => this.#stacks());
+    this.#lifeline = holdLifeline(() => stacksOf(this.#threads));
     this.#descriptors = new Descriptors(boot.listeners);
     this.#tellWorn = onWorn;
     const kill = (): void => {
@@ -244,7 +242,7 @@ export class ThreadPool implements Engine {
       runsJobs: this.#boot.role === 'cron',
       cpuMs: () => thread.cpuMs(),
       ask: () => this.#replace(thread),
-      stack: async () => (await threadStacks(() => {}, thread.label)).get(thread.label) ?? NO_STACK,
+      stack: () => stuckStack(thread),
       blame: (request) => this.#lifeline.tell({ type: 'blame', request }),
       kill: () => thread.kill(),
     };
@@ -296,7 +294,9 @@ export class ThreadPool implements Engine {
     if (this.#draining || !this.#booted) return;
     if (!expected) this.#onLost(thread);
     if (!expected && thread.readyAt === undefined) this.#onStartFailed(thread);
-    this.#reportEnd(thread, code, expected);
+    // Not where a renewal has failed: the old one has stayed.
+    const isReplaced = plan(this.#threads, this.#wanted).spawn.length > 0;
+    reportEnd(this.#log.log, thread, { code, expected, isReplaced });
     this.#tend();
   }
 
@@ -314,18 +314,6 @@ export class ThreadPool implements Engine {
     this.#told = ready;
   }
 
-  /** What the thread could not say itself, such as its heap's end, is said for it; its ledger is still there. */
-  #reportEnd({ name, number, failure, ledger }: PoolThread, code: number, expected: boolean): void {
-    // Not where a renewal has failed: the old one has stayed.
-    const replaced = plan(this.#threads, this.#wanted).spawn.length > 0 ? '; it is replaced' : '';
-    const how = failure ? `died: ${failure.message}` : `died: exit code ${code}`;
-    if (failure) {
-      const fields = { err: failure, thread: number, ...nameRequests(ledger.entries()) };
-      this.#log.log.fatal(fields, `${name} ${how}${replaced}`);
-    } else if (expected) this.#log.log.info({ thread: number, code }, `${name} has ended`);
-    else this.#log.log.warn({ thread: number, code }, `${name} ${how}${replaced}`);
-  }
-
   #drainOne(thread: PoolThread, final = false): void {
     thread.drain(final);
     const late = setTimeout(
@@ -339,23 +327,11 @@ export class ThreadPool implements Engine {
 
   /** It has drained for too long: its loop may be stuck. */
   async #killLate(thread: PoolThread): Promise<void> {
-    const requests = nameRequests(thread.ledger.entries());
-    const { frames, unknown } = (await threadStacks(() => {}, thread.label)).get(thread.label) ?? NO_STACK;
-    const stack = unknown ?? frames.join('\n');
-    this.#log.log.error({ thread: thread.number, ...requests, stack }, `${thread.name} did not end in time: ended`);
+    await reportLate(this.#log.log, thread);
     thread.kill();
   }
 
   async #firstReady(): Promise<void> {
     await Promise.race([...this.#threads].flatMap((thread) => [once(thread, 'ready'), once(thread, 'exit')]));
-  }
-
-  async #stacks(): Promise<LoopStack[]> {
-    const byLabel = new Map([...this.#threads].map((thread) => [thread.label, thread]));
-    const stacks = await threadStacks((label) => byLabel.get(label)?.send({ type: 'wake' }));
-    return [...this.#threads].map(({ number, label, ledger }) => {
-      const stack = stacks.get(label) ?? { frames: [], unknown: 'is not running yet' };
-      return { thread: number, ...stack, ...nameRequests(ledger.entries()) };
-    });
   }
 }
