@@ -79,7 +79,11 @@ export abstract class CommonServer {
     this.#log = log;
     this.#supervisor = successorOf ? successorOf.#supervisor : new Supervisor(this.loaded, options);
     this.generation = this.#supervisor.generations.nextNumber();
-    this.workers = this.#hire({ log, clock, launch: (number) => this.#launch(number) });
+    this.workers = this.#hire({
+      log,
+      clock,
+      launch: (number) => launchWorker(this, this.post(number), this.#supervisor),
+    });
     this.#aside = this.#hire({ log, clock, launch: (number) => launchAside(this, number, this.#supervisor) });
     // What kills a cron worker is no route.
     const threshold = (): number => this.config.poison_threshold;
@@ -168,22 +172,14 @@ export abstract class CommonServer {
 
   /** Its part of the supervisor's tick. */
   tick(): void {
-    this.#keep(this.workers, this.wanted().workers);
-    this.#keep(this.#aside, this.#state === 'draining' ? 0 : this.#staffAside);
+    this.workers.keep(this.wanted().workers, this.#killTime(this.workers));
+    this.#aside.keep(this.#state === 'draining' ? 0 : this.#staffAside, this.#killTime(this.#aside));
     this.#crew.hear();
-    this.#keep(this.crew, this.#wantedCrew);
+    this.crew.keep(this.#wantedCrew, this.#killTime(this.crew));
     if (this.#state === 'booting' && !this.onTrial && this.#isComplete) {
       this.#enter('serving');
       this.#booted.resolve(undefined);
     }
-  }
-
-  #keep(workers: Workers, wanted: number): void {
-    workers.reap();
-    workers.escalate();
-    workers.recycle(wanted);
-    workers.cull(wanted, this.#killTime(workers));
-    workers.spawn(wanted);
   }
 
   get #isComplete(): boolean {
@@ -217,14 +213,9 @@ export abstract class CommonServer {
   /** Goes on by a configuration that differs in live settings alone: those that run are told. */
   adjust(loaded: LoadedConfig, changed: Partial<Config>): void {
     this.#loaded = loaded;
-    const groups = [
-      [this.workers, {}],
-      [this.#aside, asideSettings],
-      [this.crew, cronSettings(this.#crew.threads)],
-    ] as const;
-    for (const [workers, own] of groups) {
-      for (const handle of workers) handle.send({ type: 'live', settings: { ...changed, ...own } });
-    }
+    this.workers.tell({ type: 'live', settings: changed });
+    this.#aside.tell({ type: 'live', settings: { ...changed, ...asideSettings } });
+    this.crew.tell({ type: 'live', settings: { ...changed, ...cronSettings(this.#crew.threads) } });
   }
 
   /** Resolves when it has as many workers and threads as it should; false when one could not start, or it drains. */
@@ -304,10 +295,6 @@ export abstract class CommonServer {
   /** What its worker of that number is to be. */
   post(worker: number): Post {
     return { role: this.mode === 'evented' ? 'evented' : 'http', worker, threads: this.wanted().threads };
-  }
-
-  #launch(worker: number): WorkerHandle {
-    return launchWorker(this, this.post(worker), this.#supervisor);
   }
 
   #onGone(handle: WorkerHandle, exit: Exit): void {

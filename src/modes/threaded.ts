@@ -22,7 +22,7 @@ export class ThreadedServer extends CommonServer {
   protected resize(threads: number): string {
     if (threads < 1) return 'One thread is the least there can be';
     this.#threads = threads;
-    for (const handle of this.workers) handle.send({ type: 'threads', count: threads });
+    this.workers.tell({ type: 'threads', count: threads });
     return `Scaling to ${this.describe()}`;
   }
 

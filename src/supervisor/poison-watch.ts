@@ -23,7 +23,7 @@ export function watchPoison(workers: Workers, { threshold, log, clock }: PoisonO
       { route, poison_threshold: list.threshold },
       `${route} has led to ${list.threshold} kills of event loops within a minute: it is answered 503 for ${seconds} s`,
     );
-    for (const handle of workers) handle.send({ type: 'poison', route, ms: POISON_MS });
+    workers.tell({ type: 'poison', route, ms: POISON_MS });
   });
   // Those that start later must not have to learn it anew.
   workers.on('ready', (handle) => {

@@ -6,6 +6,7 @@ import { EventEmitter } from 'node:events';
 import type { WireError } from '../errors.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { Population } from '../server-options.ts';
+import type { ToWorker } from '../protocol.ts';
 import { isDrainable, plan, retire } from '../roster/plan.ts';
 import { Slots } from '../roster/slots.ts';
 import { whereItStands } from './reports.ts';
@@ -75,6 +76,23 @@ export class Workers extends EventEmitter<Events> {
   /** Those by whom requests are answered now. */
   get serving(): WorkerHandle[] {
     return this.ready.filter(({ serves }) => serves);
+  }
+
+  /**
+   * So many there should be: takes the next step of everything that is under way.
+   *
+   * @param killTime for those that drain from now on: when they are killed, by the clock
+   */
+  keep(wanted: number, killTime: number): void {
+    this.reap();
+    this.escalate();
+    this.recycle(wanted);
+    this.cull(wanted, killTime);
+    this.spawn(wanted);
+  }
+
+  tell(message: ToWorker): void {
+    for (const handle of this.#handles) handle.send(message);
   }
 
   /** Buries the dead, and decides when their replacements may start. */

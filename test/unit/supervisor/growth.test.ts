@@ -65,11 +65,7 @@ function simulate(t: Test) {
   const readiness = new Readiness({ workers, config, log, clock, isServing: () => true, onGivenUp: nothing });
 
   const tick = (): void => {
-    workers.reap();
-    workers.escalate();
-    workers.recycle(WANTED);
-    workers.cull(WANTED, time.now + 1000);
-    workers.spawn(WANTED);
+    workers.keep(WANTED, time.now + 1000);
   };
   const fates = [
     // Killed from outside, before or after its ready.
