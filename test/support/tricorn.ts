@@ -27,7 +27,13 @@ process.on('exit', () => rmSync(RUNTIME, { recursive: true, force: true }));
 
 /** A test that ends before its teardown, by a time-out or an error of its own, must leave no server behind. */
 const running = new Set<Tricorn>();
-for (const end of ['exit', 'SIGTERM'] as const) process.on(end, () => running.forEach((tricorn) => tricorn.killAll()));
+let isEnding = false;
+for (const end of ['exit', 'SIGTERM'] as const) {
+  process.on(end, () => {
+    isEnding = true;
+    running.forEach((tricorn) => tricorn.killAll());
+  });
+}
 
 export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/apps/${name}`, import.meta.url));
@@ -97,6 +103,8 @@ export class Tricorn extends EventEmitter<{ line: [LogLine] }> {
   /** `env -u`: tap puts its module hooks into every child's NODE_OPTIONS; a user's server has none. */
   constructor(t: Test, args: readonly string[], options: StartOptions = {}) {
     super();
+    // After a SIGTERM the tests that are left still run, to their end.
+    if (isEnding) throw new Error('the tests were told to end');
     const {
       node: binary = process.execPath,
       program = BIN,
