@@ -75,7 +75,7 @@ export async function startCronSite(t: Test, options: CronSiteOptions): Promise<
   };
 }
 
-function runCommand(cwd: string, args: readonly string[]): Promise<Answered> {
+export function runCommand(cwd: string, args: readonly string[]): Promise<Answered> {
   const command = ['-u', 'NODE_OPTIONS', process.execPath, '--conditions=tricorn-source', BIN, ...args];
   const { promise, resolve } = Promise.withResolvers<Answered>();
   execFile('env', command, { cwd }, (error, stdout, stderr) => {
@@ -120,8 +120,17 @@ function appOf(jobs: string, more: string): string {
 }
 
 /** Of the service: those that run jobs. */
-export function cronWorkersOf({ server }: CronSite): number[] {
-  return childrenOf(server.pid).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('cron worker'));
+export function cronWorkersOf({ server }: Pick<CronSite, 'server'>): number[] {
+  return childrenOf(server.pid).filter((pid) => titleOf(pid).includes('cron worker'));
+}
+
+/** '' where it has gone meanwhile. */
+function titleOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Runs of one job that overlap each other, as they were written down. */

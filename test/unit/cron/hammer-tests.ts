@@ -3,7 +3,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { folderOf } from '../../support/ini.ts';
-import { doubled, ends, gaps, Hammer, overlaps, type Line } from './hammer.ts';
+import { doubled, ends, gaps, overlaps } from '../../support/machines/lines.ts';
+import { Hammer, type Line } from './hammer.ts';
 
 const NAMES = ['a', 'b', 'c'];
 /** From the kill of its worker until a job is taken up again, milliseconds. */

@@ -4,14 +4,10 @@ import { once } from 'node:events';
 import { readFileSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import type { RunLine } from '../../support/machines/lines.ts';
 
-export interface Line {
-  readonly what: 'begin' | 'end';
+export interface Line extends RunLine {
   readonly worker: number;
-  readonly name: string;
-  readonly runId: number;
-  readonly attempt: number;
-  readonly tick: number;
   readonly at: number;
 }
 
@@ -82,41 +78,4 @@ export class Hammer {
       watcher.close();
     }
   }
-}
-
-export const ends = (lines: readonly Line[]): Line[] => lines.filter(({ what }) => what === 'end');
-
-/** Pairs of runs of a job in which one begins between the beginning and the end of another. */
-export function overlaps(lines: readonly Line[]): string[] {
-  const found: string[] = [];
-  const going = new Map<string, number>();
-  for (const { what, name, runId } of lines) {
-    const current = going.get(name);
-    if (what === 'begin') {
-      // Fencing: a smaller number than one that was seen must not write any more.
-      if (current !== undefined && runId <= current) found.push(`${name} ${runId} begins after ${current}`);
-      going.set(name, runId);
-    } else if (current !== runId) found.push(`${name} ${runId} ends while ${current} runs`);
-  }
-  return found;
-}
-
-/** Ticks of a job that are not there although they lie between two that are. */
-export function gaps(lines: readonly Line[], name: string): number[] {
-  const ticks = new Set(ends(lines).flatMap((line) => (line.name === name ? [line.tick] : [])));
-  const [first, last] = [Math.min(...ticks), Math.max(...ticks)];
-  const missing: number[] = [];
-  for (let tick = first; tick <= last; tick += 1000) if (!ticks.has(tick)) missing.push(tick);
-  return missing;
-}
-
-/** Ticks that were run to their end more than once. */
-export function doubled(lines: readonly Line[]): string[] {
-  const seen = new Set<string>();
-  return ends(lines).flatMap(({ name, tick }) => {
-    const key = `${name} ${tick}`;
-    if (seen.has(key)) return [key];
-    seen.add(key);
-    return [];
-  });
 }
