@@ -16,7 +16,8 @@ export interface PostgresServer {
   startInRecovery(): Promise<void>;
 }
 
-export async function startPostgres(t: Test): Promise<PostgresServer> {
+/** @param flags beside, or instead of, those that make it quick */
+export async function startPostgres(t: Pick<Test, 'teardown'>, flags: readonly string[] = []): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), 'tricorn-postgres-'));
   // As root, the server runs as another user.
   chmodSync(folder, 0o755);
@@ -29,7 +30,7 @@ export async function startPostgres(t: Test): Promise<PostgresServer> {
     password: 'secret',
     persistent: true,
     createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: ['-c', 'fsync=off', '-c', `unix_socket_directories=`],
+    postgresFlags: ['-c', 'fsync=off', '-c', `unix_socket_directories=`, ...flags],
     onLog: (line) => {
       if (line.includes('ready to accept read-only connections')) readOnly.resolve();
     },
