@@ -119,7 +119,7 @@ function refused(mode: Mode): void {
     const { server, noted, notes, deploy } = site;
     deploy(WRONG);
     t.match(await server.control('reload'), { code: 1, stderr: SAID });
-    await noted({ job: 'often', what: 'end' }, notes().length / 2 + 2);
+    await noted({ job: 'often', what: 'end' }, Math.floor(notes().length / 2) + 2);
   });
 }
 
@@ -156,7 +156,7 @@ function upgraded(mode: Mode): void {
     await noted({ job: 'often', what: 'end' });
     const before = new Set(cronWorkersOf(site));
     const successor = await upgrade(server, server.pid);
-    await noted({ job: 'often', what: 'end' }, notes().length / 2 + 3);
+    await noted({ job: 'often', what: 'end' }, Math.floor(notes().length / 2) + 3);
     t.notOk(before.has(notes().at(-1)?.pid ?? 0), 'by the new process');
     t.strictSame(overlaps(notes(), 'often'), []);
     const [begun, ended] = ['begin', 'end'].map((what) => notes().filter((note) => note.what === what));

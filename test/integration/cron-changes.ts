@@ -80,7 +80,7 @@ function failed(mode: Mode): void {
     deploy(`{ job: { ${YEARLY}, run: noted() }, other: { every: 1, run: noted() } }`, late);
     t.match(await server.control('reload'), { code: 1, stderr: /late/ });
     t.match(await jobs(), { job: { rhythm: { everyMs: 1000 }, state: /waiting|running/ }, other: undefined });
-    await noted({ job: 'job', what: 'end' }, notes().length / 2 + 2);
+    await noted({ job: 'job', what: 'end' }, Math.floor(notes().length / 2) + 2);
     t.notOk(notes().some((note) => note.job === 'other'));
   });
 }
@@ -95,7 +95,7 @@ function canary(mode: Mode): void {
     deploy(`{ job: { ${YEARLY}, run: noted() } }`, dies);
     t.match(await server.control('reload'), { code: 1, stderr: /it has lost/ });
     t.match(await jobs(), { job: { rhythm: { everyMs: 1000 } } });
-    await noted({ job: 'job', what: 'end' }, notes().length / 2 + 2);
+    await noted({ job: 'job', what: 'end' }, Math.floor(notes().length / 2) + 2);
   });
 }
 

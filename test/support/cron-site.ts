@@ -158,7 +158,16 @@ function appOf(folder: string, jobs: string, more: string): string {
 
 /** Of the service: those that run jobs. */
 export function cronWorkersOf({ server }: Pick<CronSite, 'server'>): number[] {
-  return childrenOf(server.pid).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('cron worker'));
+  return childrenOf(server.pid).filter((pid) => titleOf(pid).includes('cron worker'));
+}
+
+/** '' where it has gone meanwhile. */
+function titleOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Runs of one job that overlap each other, as they were written down. */
