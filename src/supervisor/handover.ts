@@ -3,7 +3,7 @@
  * other. The sockets are inherited descriptors; LISTEN_FDS could not name them, for its LISTEN_PID is known only after the
  * spawn. Both sides may be of different versions, so this is read with care.
  *
- * The new process says `boots`, then `ready`; the old one answers by closing the channel. So the new one is the service when
+ * The new process says `boots`, then `ready` or `failed`; the old one answers by closing the channel. So the new one is the service when
  * the channel ends, whether it was let on, or the old one is gone.
  */
 import { upgradeVariable } from '../config/environment.ts';
@@ -38,6 +38,8 @@ export interface Handover {
 export type FromSuccessor =
   /** Its generation starts, and has that many seconds. */
   | { readonly type: 'boots'; readonly seconds: number }
+  /** It will not get ready, and why. */
+  | { readonly type: 'failed'; readonly message: string; readonly stack?: string | undefined }
   /** Its generation is up, its pidfile written. `taken`: which sockets' files are its own from now on (`asked`). */
   | { readonly type: 'ready'; readonly taken: readonly string[] };
 
@@ -74,6 +76,7 @@ function isSocket({ fd, asked }: HandedSocket): boolean {
 export function successorDecoder(onMessage: (message: FromSuccessor) => void): (chunk: Buffer) => void {
   const decode = lineDecoder<Partial<FromSuccessor> | null>((message) => {
     if (message?.type === 'boots' && typeof message.seconds === 'number') onMessage(message as FromSuccessor);
+    if (message?.type === 'failed' && typeof message.message === 'string') onMessage(message as FromSuccessor);
     if (message?.type === 'ready' && Array.isArray(message.taken)) onMessage(message as FromSuccessor);
   });
   return (chunk) => {

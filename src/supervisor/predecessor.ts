@@ -5,7 +5,7 @@
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
-import { TricornError } from '../errors.ts';
+import { TricornError, type WireError } from '../errors.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import { adopt } from './activation.ts';
 import { CHANNEL_FD, parseHandover, type FileId, type FromSuccessor, type HandedSocket } from './handover.ts';
@@ -77,6 +77,11 @@ export class Predecessor {
       closeSync(fd);
       this.#log.info(`Upgrade: ${asked} is not taken over, for the configuration says otherwise now`);
     }
+  }
+
+  /** This one will not serve. */
+  fails({ message, stack }: WireError): void {
+    this.#tell({ type: 'failed', message, stack });
   }
 
   /** This one serves. Resolves when the other lets go, or is gone. */

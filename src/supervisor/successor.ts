@@ -20,7 +20,13 @@ export interface SuccessorOptions extends Command {
 }
 
 /** It is ready and has taken these sockets, or why it is not. */
-export type News = { readonly taken: readonly string[] } | { readonly reason: string };
+export type News = { readonly taken: readonly string[] } | Failure;
+
+export interface Failure {
+  readonly reason: string;
+  /** Of the app's error, where it is one. */
+  readonly stack?: string | undefined;
+}
 
 export class Successor {
   /** The first that is known. */
@@ -30,6 +36,8 @@ export class Successor {
   readonly #news: PromiseWithResolvers<News> = Promise.withResolvers<News>();
   #timer: NodeJS.Timeout | undefined;
   #hasEnded = false;
+  /** It has said that it will not get ready. */
+  #ends = false;
 
   constructor({ file, args, folder, env, sockets, seconds }: SuccessorOptions) {
     this.news = this.#news.promise.finally(() => clearTimeout(this.#timer));
@@ -73,7 +81,7 @@ export class Successor {
     if (this.#hasEnded) return;
     const ended = once(this.#child, 'exit');
     const timer = setTimeout(() => this.kill(), patienceMs);
-    this.#child.kill('SIGTERM');
+    if (!this.#ends) this.#child.kill('SIGTERM');
     await ended;
     clearTimeout(timer);
   }
@@ -84,6 +92,7 @@ export class Successor {
 
   #onMessage(message: FromSuccessor): void {
     if (message.type === 'ready') this.#news.resolve({ taken: message.taken });
+    else if (message.type === 'failed') this.#onFailed(message.message, message.stack);
     else this.#limit(message.seconds);
   }
 
@@ -91,6 +100,11 @@ export class Successor {
     this.#hasEnded = true;
     this.#channel?.destroy();
     this.#news.resolve({ reason });
+  }
+
+  #onFailed(message: string, stack: string | undefined): void {
+    this.#ends = true;
+    this.#news.resolve({ reason: `will not be ready: ${message}`, stack });
   }
 
   #limit(seconds: number): void {

@@ -209,8 +209,9 @@ export class Supervisor {
     if (!error && this.#config.dev !== 'none' && !this.check) this.#watch = await watchAppOf(this, this.#log);
     if (this.#state !== 'booting') return;
     const lost = this.listeners.lost();
-    if (error) this.fail(error);
-    else if (lost) this.fail(toWireError(lost));
+    const why = error ?? (lost && toWireError(lost));
+    if (why) predecessor?.fails(why);
+    if (why) this.fail(why);
     else if (!predecessor) await this.#publish(first);
     else await this.#takeOver(first, predecessor);
   }

@@ -9,11 +9,12 @@ import { logError, toWireError, TricornError } from '../errors.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { Outcome } from './change.ts';
 import { sameCommand } from './same-command.ts';
-import { Successor } from './successor.ts';
+import { Successor, type Failure } from './successor.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** A process that was asked to end gets this much longer than graceful_timeout, milliseconds. */
 const KILL_GRACE_MS = 5000;
+const NOT_NEEDED: Failure = { reason: 'is not needed: the service stops' };
 /** Those end, and the container with them, as soon as the process that they have started ends. */
 const CONTAINER_INITS = ['tini', 'docker-init', 'dumb-init', 'catatonit'];
 
@@ -57,7 +58,7 @@ export class Upgrade {
 
   /** The service stops: so does the new process. */
   stop(): void {
-    this.#successor?.giveUp('is not needed: the service stops');
+    this.#successor?.giveUp(NOT_NEEDED.reason);
   }
 
   /** This process ends at once. */
@@ -73,11 +74,11 @@ export class Upgrade {
     this.#supervisor.tellChange('begins');
     const successor = this.#start();
     const news = await successor.news;
-    if ('reason' in news) return this.#failed(successor, news.reason);
+    if ('reason' in news) return this.#failed(successor, news);
     // While it may still say so: a service manager need not heed any process but the one that it knows.
     await this.#supervisor.manager.tellMainPid(successor.pid);
-    if (this.#supervisor.state !== 'serving') return this.#failed(successor, 'is not needed: the service stops');
-    if (successor.hasEnded) return this.#failed(successor, 'ended before it was let on');
+    if (this.#supervisor.state !== 'serving') return this.#failed(successor, NOT_NEEDED);
+    if (successor.hasEnded) return this.#failed(successor, { reason: 'ended before it was let on' });
     const text = `process ${successor.pid} is the service now; this one drains and ends`;
     this.#log.info({ successor: successor.pid }, `Upgrade: ${text}`);
     successor.letGo();
@@ -121,12 +122,12 @@ export class Upgrade {
     return { outcome: 'refused', text };
   }
 
-  async #failed(successor: Successor, reason: string): Promise<Outcome> {
+  async #failed(successor: Successor, { reason, stack = '' }: Failure): Promise<Outcome> {
     await this.#end(successor, reason);
     if (this.#supervisor.state !== 'serving') return { outcome: 'refused', text: 'The service stops' };
     this.#supervisor.takeBack();
     const who = successor.pid === 0 ? 'it' : `process ${successor.pid}`;
-    const error = toWireError(new TricornError('TRC_UPGRADE', { reason: `${who} ${reason}` }));
+    const error = { ...toWireError(new TricornError('TRC_UPGRADE', { reason: `${who} ${reason}` })), stack };
     const text = `Upgrade failed, generation ${this.#supervisor.current.generation} serves on`;
     logError(this.#log, error, `${text}: `, 'error');
     return { outcome: 'failed', text, error };

@@ -214,6 +214,17 @@ t.test('tricorn upgrade waits until another process is the service, and tells wh
   await gone(successor);
 });
 
+t.test('tricorn upgrade that fails tells why the new process could not serve', async (t) => {
+  const folder = t.testdir({ 'app.mjs': 'export const handler = (_, response) => response.end();' });
+  const server = await startTricorn(t, 'app.mjs', modes.prefork, { cwd: folder });
+  writeFileSync(join(folder, 'app.mjs'), "throw new Error('not today');");
+  const { code, stderr } = await server.control('upgrade');
+  t.equal(code, 1);
+  t.match(stderr, /process \d+ will not be ready: the app .* failed to load/);
+  t.match(stderr, /Error: not today\n +at /);
+  t.equal((await get(server.url)).status, 200);
+});
+
 t.test('what is asked for during an upgrade hears who is the service now; a reload is passed on', async (t) => {
   const folder = t.testdir({ 'app.mjs': 'export const handler = (_, response) => response.end();' });
   const server = await startTricorn(t, 'app.mjs', modes.prefork, { cwd: folder });

@@ -76,9 +76,13 @@ function underLoad(start: Start): void {
 /** Each kind: what is deployed, and what the log says of it. */
 const faults: Readonly<Record<string, { readonly ini?: string; readonly code?: string; readonly says: RegExp }>> = {
   'a mistake in the configuration': { ini: `${PIDFILE}\nworkerz = 2`, says: /exit code 2/ },
-  'an app that throws': { code: "throw new Error('not today');", says: /exit code 3/ },
-  'an end before it is ready': { code: 'process.exit(9);', says: /exit code 3/ },
-  'a boot that takes too long': { ini: `${PIDFILE}\nboot_timeout = 0.3`, code: ENDLESS, says: /exit code 3/ },
+  'an app that throws': { code: "throw new Error('not today');", says: /app\.mjs failed to load/ },
+  'an end before it is ready': { code: 'process.exit(9);', says: /app\.mjs failed to boot/ },
+  'a boot that takes too long': {
+    ini: `${PIDFILE}\nboot_timeout = 0.3`,
+    code: ENDLESS,
+    says: /not ready within boot_timeout = 0.3 s/,
+  },
   'a pidfile that cannot be written': { ini: 'pidfile = nowhere/tricorn.pid', says: /exit code 4/ },
   'no service at all': { ini: `${PIDFILE}\nstop_after_init = true`, says: /exit code 4/ },
 };
