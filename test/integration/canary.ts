@@ -16,18 +16,15 @@ const FAILED = /^Reload failed, generation \d+ serves on/;
 const JUDGED = /^Canary( passed| failed|: too)/;
 const BEGUN = /^Canary: \d of \d workers, [\d.]+ s$/;
 
-/**
- * The app of the load, with a route that says which version it is and one more. Every request takes so long that what a busy
- * machine adds to it makes no version look worse than the other.
- */
-function appOf(version: string, more: string): string {
+/** The app of the load, with a route that says which version it is and one more. Each of its requests takes `ms` at least. */
+function appOf(version: string, more: string, ms = 0): string {
   return `
     import { defineApp } from 'tricorn';
     import app, { plugin } from ${JSON.stringify(fixture('load-app.ts'))};
     const pass = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
     export default defineApp({
       http: async (fastify) => {
-        fastify.addHook('onRequest', () => pass(${STEADY_MS}));
+        if (${ms} > 0) fastify.addHook('onRequest', () => pass(${ms}));
         fastify.get('/version', async () => ${JSON.stringify(version)});
         fastify.get('/more', async (request, reply) => { ${more} });
         await plugin(fastify);
@@ -36,6 +33,7 @@ function appOf(version: string, more: string): string {
     });`;
 }
 
+/** So long that what a busy machine adds to it makes no version look worse than the other. */
 const STEADY_MS = 200;
 
 const GOOD = "return 'good';";
@@ -49,7 +47,7 @@ interface Worse {
 
 const bad: Readonly<Record<string, Worse>> = {
   'answers 500 to some': { more: "return reply.code(Math.random() < 0.5 ? 500 : 200).send('');", says: /error rate/ },
-  'is slow': { more: "await pass(400); return 'slow';", says: /p95/ },
+  'is slow': { more: "await pass(100); return 'slow';", says: /p95/ },
 };
 
 /** These take other requests down with them. */
@@ -66,13 +64,13 @@ const ruinous: Readonly<Record<string, Worse>> = {
 interface Site {
   readonly server: Tricorn;
   readonly load: Load;
-  deploy(version: string, more: string): void;
+  deploy(version: string, more: string, ms?: number): void;
   version(): Promise<string>;
 }
 
-async function start(t: Test, mode: Mode, canary = '50%,1s', ini = ''): Promise<Site> {
+async function start(t: Test, mode: Mode, canary = '50%,1s', ini = '', ms = 0): Promise<Site> {
   const folder = t.testdir({
-    'app.mjs': appOf('one', GOOD),
+    'app.mjs': appOf('one', GOOD, ms),
     'tricorn.ini': `[options]\ncanary = ${canary}\ngraceful_timeout = 2\n${ini}`,
   });
   const server = await startTricorn(t, 'app.mjs', [...modes[mode], '--no-access-log'], { cwd: folder });
@@ -81,7 +79,7 @@ async function start(t: Test, mode: Mode, canary = '50%,1s', ini = ''): Promise<
   return {
     server,
     load,
-    deploy: (version, more) => writeFileSync(join(folder, 'app.mjs'), appOf(version, more)),
+    deploy: (version, more, each) => writeFileSync(join(folder, 'app.mjs'), appOf(version, more, each)),
     version: async () => (await get(`${server.url}/version`)).body,
   };
 }
@@ -130,10 +128,16 @@ async function triesOf(t: Test, { server, deploy, version }: Site, kinds: typeof
 export function canaries(mode: Mode): void {
   for (const strategy of ['surge', 'rolling']) {
     t.test(`a version that is as good is promoted, and no request is lost: ${strategy}`, async (t) => {
-      const { server, load, deploy, version } = await start(t, mode, '50%,3s', `reload_strategy = ${strategy}`);
+      const { server, load, deploy, version } = await start(
+        t,
+        mode,
+        '50%,3s',
+        `reload_strategy = ${strategy}`,
+        STEADY_MS,
+      );
       const old = new Set(server.workers());
       await load.until(100);
-      deploy('two', GOOD);
+      deploy('two', GOOD, STEADY_MS);
       server.kill('SIGHUP');
       await during(load, server.line(BEGUN));
       t.ok(
