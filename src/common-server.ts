@@ -327,7 +327,9 @@ export abstract class CommonServer {
 
   /** A worker could not boot and says why; it ends by itself. */
   #onFatal(handle: WorkerHandle, error: WireError): void {
-    if (this.#state === 'booting') this.#failBoot(error);
+    // Of most workers one speaks for all.
+    const message = [...this.workers].includes(handle) ? error.message : `${handle.name}: ${error.message}`;
+    if (this.#state === 'booting') this.#failBoot({ ...error, message });
     else if (this.#state === 'serving') logError(this.#log, error, `${handle.name}: `);
   }
 

@@ -123,7 +123,7 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
   TRC_APP_LOAD: {
     exit: 3,
     message: 'the app {app} failed to load',
-    hint: 'A stack below is the app’s own. `tricorn check` repeats this without serving.',
+    hint: 'A stack that comes with this is the app’s own. `tricorn check` repeats this without serving.',
   },
   TRC_APP_FORM: {
     exit: 3,
@@ -138,7 +138,7 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
   TRC_APP_BOOT: {
     exit: 3,
     message: 'the app {app} failed to boot',
-    hint: 'A stack below is the app’s own. `tricorn check` repeats this without serving.',
+    hint: 'A stack that comes with this is the app’s own. `tricorn check` repeats this without serving.',
   },
   TRC_BOOT_TIMEOUT: {
     exit: 3,

@@ -17,7 +17,12 @@ export function loadError(app: string, cause: unknown): TricornError {
   return new TricornError('TRC_APP_LOAD', { app }, { cause });
 }
 
-/** For what the start of the framework, or onStart, threw. */
+/** For what onStart threw. */
+export function hookError({ app }: Config, cause: unknown): TricornError {
+  return cause instanceof TricornError ? cause : new TricornError('TRC_APP_BOOT', { app }, { cause });
+}
+
+/** For what the start of the framework threw. */
 export function bootError(app: Recognised, config: Config, cause: unknown): TricornError {
   if (cause instanceof TricornError) return cause;
   if (cause instanceof SyntaxError) addPlace(cause);

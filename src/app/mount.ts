@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import type { KnownJob } from '../cron/job.ts';
 import { TricornError } from '../errors.ts';
 import { compileTrust, installProxy } from '../http/proxy.ts';
-import { bootError, loadError } from './boot-errors.ts';
+import { bootError, hookError, loadError } from './boot-errors.ts';
 import type { FormMount, MountContext } from './context.ts';
 import type { AppContext, AppHooks } from './define-app.ts';
 import { watchListens } from './listens.ts';
@@ -127,10 +127,14 @@ async function boot(app: Recognised, form: FormMount, config: Config, onStart: (
     if (app.form === 'fastify instance' && (form.server.listening || listens.seen())) {
       throw new TricornError('TRC_APP_LISTENS', { app: config.app });
     }
-    await onStart();
   } catch (cause) {
     throw bootError(app, config, cause);
   } finally {
     listens.stop();
+  }
+  try {
+    await onStart();
+  } catch (cause) {
+    throw hookError(config, cause);
   }
 }

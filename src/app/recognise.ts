@@ -83,7 +83,9 @@ function formOfDefined(app: DefinedApp): Form | Refusal {
   if (app.handler !== undefined) return { form: 'handler', value: app.handler };
   if (app.fetch !== undefined) return { form: 'fetch', value: app.fetch };
   const form = formOf(app.http);
-  return 'refused' in form ? { ...form, refused: `defineApp({ http }) with ${form.refused}` } : form;
+  if ('refused' in form) return { ...form, refused: `defineApp({ http }) with ${form.refused}` };
+  // A listener would have been given as `handler`.
+  return form.form === 'fastify plugin' ? { ...form, guessed: false } : form;
 }
 
 function formOf(value: unknown): Form | Refusal {

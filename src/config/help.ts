@@ -1,7 +1,7 @@
 /** What is written for people from the settings table: --help and docs/settings.md. */
 import { type Command, commands, placeholderOf } from './command-line.ts';
 import { flagOf, type Group, type Setting, type SettingKey, settingKeys, settings, variableOf } from './settings.ts';
-import { describeAllowed, mask } from './values.ts';
+import { describeAllowed, inUnits, mask } from './values.ts';
 
 export { renderPrintConfig } from './print-config.ts';
 
@@ -80,18 +80,7 @@ function defaultInWords(setting: Setting): string {
   if (setting.secret === true) return mask;
   if (setting.defaultText !== undefined) return setting.defaultText;
   if (setting.type === 'boolean') return setting.default === true ? 'on' : 'off';
-  if (setting.type === 'duration') return `${String(setting.default)} s`;
-  if (setting.type === 'size') return inBinaryUnit(Number(setting.default));
-  const value = setting.default;
-  return Array.isArray(value) ? value.join(', ') : String(value);
-}
-
-function inBinaryUnit(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB'];
-  let unit = 0;
-  let amount = bytes;
-  for (; unit < units.length - 1 && amount >= 1024 && amount % 1024 === 0; unit++) amount /= 1024;
-  return `${amount} ${units[unit]}`;
+  return inUnits(setting, setting.default);
 }
 
 /** docs/settings.md, before the formatter of the repository. */

@@ -135,3 +135,18 @@ export function showValue(setting: Setting | undefined, raw: unknown): string {
 
 /** What stands for a secret. */
 export const mask = '********';
+
+/** For people: with its unit, where it has one. */
+export function inUnits({ type }: Pick<Setting, 'type'>, value: unknown): string {
+  if (type === 'duration') return `${String(value)} s`;
+  if (type === 'size') return inBinaryUnit(Number(value));
+  return Array.isArray(value) ? value.join(', ') : String(value);
+}
+
+function inBinaryUnit(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB'];
+  let unit = 0;
+  let amount = bytes;
+  for (; unit < units.length - 1 && amount >= 1024 && amount % 1024 === 0; unit++) amount /= 1024;
+  return `${amount} ${units[unit]}`;
+}

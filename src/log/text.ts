@@ -39,10 +39,10 @@ export function textOfJson(line: string, writer: Fields): string {
  * identityFields() gives; a field of the same name with another value (the supervisor's word on a worker) is shown.
  */
 export function formatText(fields: Fields, writer: Fields): string {
-  const message = messageOf(fields);
+  const [message, list] = split(messageOf(fields), fields);
   const head = `${timeOf(fields['time'])} ${labelOf(fields['level'])} [${identityLabel(writer)}]`;
   let line = message === '' ? head : `${head} ${escapeControls(message)}`;
-  let stacks = '';
+  let stacks = list === '' ? '' : indent(list);
   for (const [key, value] of Object.entries(fields)) {
     if (atHead.has(key) || writer[key] === value) continue;
     if (key === 'stack' && typeof value === 'string') {
@@ -55,6 +55,13 @@ export function formatText(fields: Fields, writer: Fields): string {
     }
   }
   return `${line}\n${stacks}`;
+}
+
+/** What an error of the catalogue lists under its message stands on lines of its own, indented as a stack is. */
+function split(message: string, { code }: Fields): [message: string, list: string] {
+  const end = message.indexOf('\n');
+  if (end === -1 || typeof code !== 'string' || !code.startsWith('TRC_')) return [message, ''];
+  return [message.slice(0, end), message.slice(end + 1)];
 }
 
 function messageOf({ msg, err }: Fields): string {

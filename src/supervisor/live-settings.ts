@@ -1,7 +1,7 @@
 /** Pure: what of a configuration can be applied to a generation while it serves, and what has to wait for a reload. */
 import type { Config, LoadedConfig } from '../config/config.ts';
 import { settings } from '../config/settings.ts';
-import { showValue } from '../config/values.ts';
+import { inUnits } from '../config/values.ts';
 import { planOf } from '../control/plan.ts';
 import { masked } from '../control/masked.ts';
 
@@ -29,7 +29,7 @@ export function liveChange(running: LoadedConfig, fresh: LoadedConfig): LiveChan
       origins: { ...running.origins, ...origins },
     },
     changed,
-    applied: live.map((key) => `${key} = ${showValue(settings[key], fresh.config[key])}`),
+    applied: live.map((key) => `${key} = ${inUnits(settings[key], fresh.config[key])}`),
     waiting: plan.map(({ setting }) => setting).filter((setting) => !(live as string[]).includes(setting)),
   };
 }

@@ -47,13 +47,14 @@ async function statusOf(supervisor: Supervisor): Promise<Status> {
 }
 
 /** Threads, or the process itself. */
-function servingIn({ state, threads, usage }: WorkerStatus): number {
+function servingIn({ state, threads }: WorkerStatus): number {
   if (state !== 'ready' && state !== 'retiring') return 0;
-  return threads === 0 ? 1 : (usage?.loops.length ?? 0);
+  return threads === 0 ? 1 : threads;
 }
 
 async function workerStatus(handle: WorkerHandle, now: number): Promise<WorkerStatus> {
-  const { label, number, pid, generation, role, state, threads, startedAt } = handle;
+  const { label, number, pid, generation, role, state, loops, startedAt } = handle;
+  const threads = handle.threads === 0 ? 0 : loops;
   const usage = await Promise.race([handle.askUsage(), pass(PATIENCE_MS, undefined, { ref: false })]);
   return { name: label, number, pid, generation, role, state, ageMs: Math.round(now - startedAt), threads, usage };
 }

@@ -67,12 +67,12 @@ export function liveSettings(mode: Mode): void {
     const applied = await apply('log_level = debug', 'limit_time_real = 0.2', 'backlog = 17');
     t.match(
       applied,
-      /^0: reload done: limit_time_real = 0.2, log_level = debug; for a reload without --live: backlog$/m,
+      /^0: reload done: limit_time_real = 0.2 s, log_level = debug; for a reload without --live: backlog$/m,
     );
     t.match(await slow, { status: 503, body: /TRC_REQUEST_TIME/ }, 'what has begun is judged by it');
     t.same(await loops(), before, 'the same event loops');
     await server.line(/^asked for its loop/);
-    t.match(await apply('log_level = warn', 'backlog = 17'), /limit_time_real = 120, log_level = warn; /);
+    t.match(await apply('log_level = warn', 'backlog = 17'), /limit_time_real = 120 s, log_level = warn; /);
     const { length } = server.lines;
     t.same(await loops(), before);
     t.notOk(server.lines.slice(length).some(({ msg }) => /asked for its loop/.test(msg)));
@@ -80,7 +80,7 @@ export function liveSettings(mode: Mode): void {
 
   t.test('limit_time_cpu: a blocked loop is killed, with its stack, and its replacement knows the limit', async (t) => {
     const { server, apply } = await start(t, mode, 'limit_time_cpu = 600', 'limit_time_real = 600');
-    t.match(await apply('limit_time_cpu = 0.3', 'limit_time_real = 600'), /^0: .*limit_time_cpu = 0.3/);
+    t.match(await apply('limit_time_cpu = 0.3', 'limit_time_real = 600'), /^0: .*limit_time_cpu = 0.3 s/);
     for (const time of [1, 2]) {
       const answer = get(`${server.url}/block`);
       t.match(await server.count(/its event loop is stuck and is killed/, time), { stack: /app\.mjs/ });

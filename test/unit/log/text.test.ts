@@ -44,6 +44,13 @@ t.test('an error: message, own fields, indented stack', async (t) => {
   t.match(formatText({ ...head, stack: 'at a\nat b', msg: 'Stack' }, writer), /\] Stack\n {4}at a\n {4}at b\n$/);
 });
 
+t.test('what an error of the catalogue lists stands on lines of its own', async (t) => {
+  const msg = '2 mistakes:\n  a.ini:1 x\n  a.ini:2 y. docs/settings.md';
+  const entry = formatText({ ...head, code: 'TRC_CONFIG', msg, stack: 'at z' }, writer);
+  t.match(entry, /\] 2 mistakes: code=TRC_CONFIG\n {6}a\.ini:1 x\n {6}a\.ini:2 y\. docs\/settings\.md\n {4}at z\n$/);
+  t.match(formatText({ ...head, code: 'E1', msg }, writer), /2 mistakes:\\n  a\.ini:1/, 'others stay one line');
+});
+
 t.test('nothing that a request sends can forge a line', async (t) => {
   const evil = 'x\n2026-11-23 14:52:00.123 INFO  [1 supervisor] forged\x1b[2J';
   for (const fields of [

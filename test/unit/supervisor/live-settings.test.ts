@@ -19,7 +19,7 @@ t.test('what is live is taken over with where it comes from; what is not waits',
     'workers = 3\nlog_level = debug\nlimit_time_real = 5\nbacklog = 17\n[app]\na = 1',
   );
   t.same(found.changed, { workers: 3, log_level: 'debug', limit_time_real: 5 });
-  t.same(found.applied, ['workers = 3', 'limit_time_real = 5', 'log_level = debug']);
+  t.same(found.applied, ['workers = 3', 'limit_time_real = 5 s', 'log_level = debug']);
   t.same(found.waiting, ['backlog', 'app_options']);
   t.match(found.loaded.config, { workers: 3, log_level: 'debug', limit_time_real: 5, backlog: 511 });
   t.match(found.loaded.origins.log_level, { origin: 'file', place: /tricorn\.ini:3$/ });
@@ -45,6 +45,7 @@ t.test('flags of the server are stronger than its file', async (t) => {
 
 t.test('log_level, the population and the limits are live', async (t) => {
   const live = settingKeys.filter((key) => settings[key].reloadable === 'live');
-  const limits = settingKeys.filter((key) => /^limit_|^max_(inflight|queue)/.test(key));
+  // Jobs have their timeout from limit_time_real_cron when the app is loaded.
+  const limits = settingKeys.filter((key) => /^limit_(?!time_real_cron)|^max_(inflight|queue)/.test(key));
   t.same(new Set(live), new Set(['log_level', 'workers', 'threads', 'poison_threshold', ...limits]));
 });
