@@ -4,10 +4,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { get } from '../support/http.ts';
 import { folderOf, withIni } from '../support/ini.ts';
-import { fixture, modes, startTricorn, Tricorn, type Mode } from '../support/tricorn.ts';
-
-/** How many loops run the app in the flags of `modes`. */
-const loops: Readonly<Record<Mode, number>> = { threaded: 2, prefork: 2, evented: 1 };
+import { statistics } from '../support/statistics.ts';
+import { fixture, loops, modes, startTricorn, Tricorn, type Mode } from '../support/tricorn.ts';
 
 export function hooks(mode: Mode): void {
   defined(mode);
@@ -21,9 +19,7 @@ function defined(mode: Mode): void {
     const flags = [...modes[mode], ...withIni(t, { app: { journal } })];
     const server = await startTricorn(t, fixture('define-app.ts'), flags);
     for (let n = 0; n < 5; n += 1) await get(server.url);
-    server.kill('SIGUSR1');
-    await server.count(/^Statistics of worker/, loops[mode]);
-    const figures = server.lines.filter(({ msg }) => msg.startsWith('Statistics of worker'));
+    const figures = await statistics(server, loops[mode]);
     for (const { requests, app } of figures) t.match(app, { requests });
     t.equal(
       figures.reduce((sum, { app }) => sum + (app as { requests: number }).requests, 0),

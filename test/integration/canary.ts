@@ -126,6 +126,14 @@ async function triesOf(t: Test, { server, deploy, version }: Site, kinds: typeof
 }
 
 export function canaries(mode: Mode): void {
+  promoted(mode);
+  givenUp(mode);
+  unjudged(mode);
+  told(mode);
+  stopped(mode);
+}
+
+function promoted(mode: Mode): void {
   for (const strategy of ['surge', 'rolling']) {
     t.test(`a version that is as good is promoted, and no request is lost: ${strategy}`, async (t) => {
       const { server, load, deploy, version } = await start(
@@ -156,7 +164,9 @@ export function canaries(mode: Mode): void {
       t.comment(line.msg);
     });
   }
+}
 
+function givenUp(mode: Mode): void {
   t.test('versions that are worse go away by themselves, and no request of others is lost', async (t) => {
     const site = await start(t, mode);
     await triesOf(t, site, bad);
@@ -191,7 +201,9 @@ export function canaries(mode: Mode): void {
     t.equal(await version(), 'one');
     t.same(new Set(server.workers()), old);
   });
+}
 
+function unjudged(mode: Mode): void {
   t.test('nobody asks: it is taken, and the log says that nothing is known', async (t) => {
     const { server, load, deploy, version } = await start(t, mode);
     await load.stop();
@@ -201,7 +213,9 @@ export function canaries(mode: Mode): void {
     await server.line(RELOADED);
     t.equal(await version(), 'two');
   });
+}
 
+function told(mode: Mode): void {
   t.test('who asks for the reload is told of the canary', async (t) => {
     const { server, load, deploy } = await start(t, mode);
     // Nobody is compared: what is told does not depend on the verdict.
@@ -211,7 +225,9 @@ export function canaries(mode: Mode): void {
     t.equal(code, 0);
     t.match(stderr, /^workers ready (\d)\/\d, canary: \1 of \d workers, 1 s$/m);
   });
+}
 
+function stopped(mode: Mode): void {
   t.test('a stop while a canary runs', async (t) => {
     const { server, load } = await start(t, mode, '10%,1h');
     server.kill('SIGHUP');

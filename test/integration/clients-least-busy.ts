@@ -1,7 +1,8 @@
 /** Threaded mode: each connection goes to the thread that has the least to do. */
 import t from 'tap';
 import { getJson, HeldRequest, RawConnection } from '../support/http.ts';
-import { fixture, modes, startTricorn, type LogLine, type Tricorn } from '../support/tricorn.ts';
+import { statistics } from '../support/statistics.ts';
+import { fixture, modes, startTricorn, type Tricorn } from '../support/tricorn.ts';
 
 interface Who {
   readonly pid: number;
@@ -53,14 +54,7 @@ export function leastBusy(): void {
 
 /** How many connections each thread has, as the statistics say. */
 async function connectionsOf(server: Tricorn, threads: number): Promise<number[]> {
-  const isStatistics = ({ msg }: LogLine): boolean => msg.startsWith('Statistics of worker');
-  const before = server.lines.filter(isStatistics).length;
-  server.kill('SIGUSR1');
-  await server.count(isStatistics, before + threads);
-  return server.lines
-    .filter(isStatistics)
-    .slice(before)
-    .map(({ connections }) => Number(connections));
+  return (await statistics(server, threads)).map(({ connections }) => Number(connections));
 }
 
 function sum(numbers: readonly number[]): number {

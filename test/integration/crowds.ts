@@ -3,11 +3,9 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import t from 'tap';
 import { get } from '../support/http.ts';
-import { fixture, modes, startTricorn, type LogLine, type Mode, type Tricorn } from '../support/tricorn.ts';
-
-const lab = fixture('lab.ts');
-/** Every mode has two event loops here, but for evented. */
-const loops: Readonly<Record<Mode, number>> = { threaded: 2, prefork: 2, evented: 1 };
+import { lab } from '../support/lab.ts';
+import { statistics } from '../support/statistics.ts';
+import { loops, modes, startTricorn, type Mode, type Tricorn } from '../support/tricorn.ts';
 
 export function crowds(mode: Mode): void {
   t.test('200 clients with 64 descriptors: it serves on once they are gone, and nobody died', async (t) => {
@@ -63,15 +61,10 @@ interface Figures {
   readonly connections: number;
 }
 
-const isFigure = ({ msg }: LogLine): boolean => msg.startsWith('Statistics of worker');
-
 /** Asks for statistics until the sum over all event loops is as it should be. */
 async function until(server: Tricorn, mode: Mode, enough: (figures: Figures) => boolean): Promise<void> {
   for (;;) {
-    const wanted = server.lines.filter(isFigure).length + loops[mode];
-    server.kill('SIGUSR1');
-    await server.count(isFigure, wanted);
-    const last = server.lines.filter(isFigure).slice(-loops[mode]);
+    const last = await statistics(server, loops[mode]);
     const sum = (key: keyof Figures): number => last.reduce((total, line) => total + Number(line[key]), 0);
     if (enough({ inflight: sum('inflight'), connections: sum('connections') })) return;
   }

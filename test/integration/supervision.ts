@@ -13,6 +13,8 @@ const lab = fixture('lab.ts');
 export function supervision(mode: Mode): void {
   const start = (t: Test, ...more: string[]): Promise<Tricorn> => startTricorn(t, lab, [...modes[mode], ...more]);
   stuck(start, mode);
+  stuckAtTheStop(start);
+  notStuck(start);
   worn(start, mode);
   overdue(start, mode);
   poison(start);
@@ -79,7 +81,9 @@ function stuck(start: Start, mode: Mode): void {
     server.kill('SIGTERM');
     await server.ended;
   });
+}
 
+function stuckAtTheStop(start: Start): void {
   t.test('a loop that is stuck at the stop: the log says where, and what is lost', async (t) => {
     const server = await start(t, '--graceful-timeout=0.5');
     const blocked = await HeldRequest.begin(`${server.url}/block`);
@@ -88,7 +92,10 @@ function stuck(start: Start, mode: Mode): void {
     t.strictSame(await server.ended, [0, null]);
     await t.rejects(blocked.untilCut());
   });
+}
 
+/** Who is late, but not stuck, lives. */
+function notStuck(start: Start): void {
   t.test('a loop that is blocked for less than the limit lives', async (t) => {
     const server = await start(t, '--limit-time-cpu=10', '--limit-time-real=10');
     const workers = server.workers();

@@ -1,9 +1,9 @@
 /** What an upgrade does with the process itself, whatever its mode: which program it is, what it inherits, who is told. */
 import { chmodSync, existsSync, lstatSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
+import { freePort } from '../support/free-port.ts';
 import { get, getJson } from '../support/http.ts';
 import { shortFolder } from '../support/ini.ts';
 import { canNotify, NotifySocket } from '../support/notify-socket.ts';
@@ -117,16 +117,6 @@ t.test('sd_notify: an upgrade that fails is over, too', async (t) => {
   while (!socket.messages.slice(begun).some((message) => /READY=1/.test(message))) await once(socket, 'message');
   t.notOk(socket.messages.some((message) => /MAINPID/.test(message)));
 });
-
-/** A port that is free now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** Starts it with all that it needs in its tricorn.ini. */
 async function startConfigured(t: Test, folder: string, ini: string): Promise<Tricorn> {

@@ -44,6 +44,17 @@ async function readAnswer(response: http.IncomingMessage): Promise<Answer> {
   return { status: response.statusCode ?? 0, headers: response.headers, body };
 }
 
+/** Sends bytes as they are, and gives back all that comes until the server closes. */
+export async function raw(port: number, ...pieces: readonly (string | Buffer)[]): Promise<string> {
+  const socket = net.connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  let answer = '';
+  socket.on('data', (chunk) => (answer += String(chunk)));
+  for (const piece of pieces) socket.write(piece);
+  await once(socket, 'close');
+  return answer;
+}
+
 /** A request that stays in flight until finish(): its body is not ended before. */
 export class HeldRequest {
   readonly #request: http.ClientRequest;

@@ -16,6 +16,9 @@ export const modes: Readonly<Record<Mode, readonly string[]>> = {
   evented: ['--evented'],
 };
 
+/** How many loops serve the app with the flags of `modes`. */
+export const loops: Readonly<Record<Mode, number>> = { threaded: 2, prefork: 2, evented: 1 };
+
 const BIN = fileURLToPath(new URL('../../bin/tricorn.js', import.meta.url));
 
 // Hundreds of servers are started from the same sources: compiled once, their start takes a third less CPU.

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
-import { raw, serve } from './mounting.ts';
+import { raw } from '../../support/http.ts';
+import { serve } from './mounting.ts';
 
 /** Serves a plugin of these lines, asks for each of the paths, and returns what was logged. */
 async function logged(t: Test, plugin: string, ...paths: string[]): Promise<Record<string, unknown>[]> {

@@ -82,13 +82,6 @@ export async function serve(app: string, setup: Setup = {}): Promise<Served> {
   return { app: mounted, port, url: `http://127.0.0.1:${port}`, lines, end };
 }
 
-/** Sends bytes as they are, and gives back all that comes until the server closes. */
-export async function raw(port: number, ...pieces: readonly (string | Buffer)[]): Promise<string> {
-  const socket = net.connect(port, '127.0.0.1');
-  socket.on('error', () => undefined);
-  let answer = '';
-  socket.on('data', (chunk) => (answer += String(chunk)));
-  for (const piece of pieces) socket.write(piece);
-  await once(socket, 'close');
-  return answer;
+export async function json(url: string, init?: RequestInit): Promise<Record<string, unknown>> {
+  return (await (await fetch(url, init)).json()) as Record<string, unknown>;
 }

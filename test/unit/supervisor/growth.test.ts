@@ -5,6 +5,7 @@ import { readdirSync } from 'node:fs';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import t, { type Test } from 'tap';
+import type { Config } from '../../../src/config/config.ts';
 import { Deaths } from '../../../src/supervisor/deaths.ts';
 import { Readiness } from '../../../src/supervisor/readiness.ts';
 import { watchPoison } from '../../../src/supervisor/poison-watch.ts';
@@ -35,12 +36,49 @@ class SimulatedWorker extends EventEmitter {
   }
 }
 
+/** How workers end: each in its turn. */
+const fates: readonly ((simulated: SimulatedWorker) => void)[] = [
+  // Killed from outside, before or after its ready.
+  (simulated) => simulated.emit('exit', null, 'SIGKILL'),
+  // Ended by the app.
+  (simulated) => simulated.emit('exit', 7, null),
+  // Broken, and drained.
+  (simulated) => {
+    simulated.emit('message', { type: 'broken' });
+    simulated.emit('exit', 1, null);
+  },
+  // Worn, and never recycled, for it dies before.
+  (simulated) => {
+    simulated.emit('message', { type: 'worn', reason: 'age' });
+    simulated.emit('exit', 0, null);
+  },
+];
+
+const nothing = (): void => {};
+const log = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing, fatal: nothing };
+
 function simulate(t: Test) {
-  const nothing = (): void => {};
-  const log = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing, fatal: nothing };
   const config = configOf(t);
   const time = { now: 0 };
   const clock = (): number => time.now;
+  const { workers, processes, started } = simulateWorkers(config, clock);
+  watchPoison(workers, { threshold: () => 3, log, clock });
+  const readiness = new Readiness({ workers, config, log, clock, isServing: () => true, onGivenUp: nothing });
+  const live = (turn: number): void => {
+    workers.keep(WANTED, time.now + 1000);
+    for (const simulated of processes.values()) {
+      if (turn % 5 > 0) simulated.emit('message', { type: 'ready', form: 'simulated', jobs: 0 });
+      if (turn % 3 > 0) time.now += 20_000;
+      fates[turn % fates.length]?.(simulated);
+    }
+    // Whatever the back-off, the next may start.
+    time.now += 30_001;
+  };
+  return { live, workers, processes, readiness, started };
+}
+
+/** The real supervisor's view of workers that are simulated, with what it does when one dies. */
+function simulateWorkers(config: Config, clock: () => number) {
   const deaths = new Deaths(log, clock);
   const processes = new Map<WorkerHandle, SimulatedWorker>();
   let pid = 0;
@@ -61,39 +99,7 @@ function simulate(t: Test) {
     deaths.bury(handle);
     processes.delete(handle);
   });
-  watchPoison(workers, { threshold: () => 3, log, clock });
-  const readiness = new Readiness({ workers, config, log, clock, isServing: () => true, onGivenUp: nothing });
-
-  const tick = (): void => {
-    workers.keep(WANTED, time.now + 1000);
-  };
-  const fates = [
-    // Killed from outside, before or after its ready.
-    (simulated: SimulatedWorker) => simulated.emit('exit', null, 'SIGKILL'),
-    // Ended by the app.
-    (simulated: SimulatedWorker) => simulated.emit('exit', 7, null),
-    // Broken, and drained.
-    (simulated: SimulatedWorker) => {
-      simulated.emit('message', { type: 'broken' });
-      simulated.emit('exit', 1, null);
-    },
-    // Worn, and never recycled, for it dies before.
-    (simulated: SimulatedWorker) => {
-      simulated.emit('message', { type: 'worn', reason: 'age' });
-      simulated.emit('exit', 0, null);
-    },
-  ];
-  const live = (turn: number): void => {
-    tick();
-    for (const simulated of processes.values()) {
-      if (turn % 5 > 0) simulated.emit('message', { type: 'ready', form: 'simulated', jobs: 0 });
-      if (turn % 3 > 0) time.now += 20_000;
-      fates[turn % fates.length]?.(simulated);
-    }
-    // Whatever the back-off, the next may start.
-    time.now += 30_001;
-  };
-  return { live, workers, processes, readiness, started: () => pid };
+  return { workers, processes, started: () => pid };
 }
 
 function resources(): { readonly timers: number; readonly descriptors: number; readonly listeners: number } {
