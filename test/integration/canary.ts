@@ -114,7 +114,8 @@ async function triesOf(t: Test, { server, deploy, version }: Site, kinds: typeof
     failed += 1;
     await server.count(BEGUN, failed);
     const asking = ask(t, server);
-    const { code, msg } = await server.count(FAILED, failed);
+    const promoted = server.line(RELOADED).then(() => Promise.reject(new Error(`${kind}: it was promoted`)));
+    const { code, msg } = await Promise.race([server.count(FAILED, failed), promoted]);
     t.equal(code, 'TRC_CANARY', kind);
     t.match(msg, says, kind);
     t.equal(await version(), 'one', kind);

@@ -81,6 +81,7 @@ function reports(mode: Mode): void {
   t.test('QUIT logs the stacks of supervisor and every loop, also of one that is blocked', async (t) => {
     const server = await startLab(t, mode);
     await HeldRequest.begin(`${server.url}/block`);
+    await server.line(/^blocks for ever$/);
     server.kill('SIGQUIT');
     await server.line(/^Stack of the supervisor/);
     await server.count(/^Stack of worker/, loops[mode]);
