@@ -88,7 +88,7 @@ function killed(start: Start, mode: Mode): void {
   t.test('killed without a word: the first time the log says that it knows no more, then it does', async (t) => {
     const server = await start(t);
     const die = async (count: number): Promise<LogLine> => {
-      const held = await HeldRequest.begin(`${server.url}/wait?${count}`);
+      const held = await HeldRequest.arrive(`${server.url}/wait?${count}`);
       process.kill(server.workers()[0] ?? 0, 'SIGKILL');
       await t.rejects(held.untilCut());
       // Sent before its replacement is there: it waits in the queue of the socket, and is answered.

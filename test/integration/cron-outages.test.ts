@@ -123,6 +123,7 @@ t.test(
       t.match(more, [{ attempt: 2, tick: first?.tick }]);
       t.equal(more.length, 1, `${name} was taken up once`);
     }
-    t.ok(unfinished(writes).every(({ pid }) => workers.includes(pid)));
+    // What the next ones began has ended with them.
+    t.ok(unfinished(await ledger.writes()).every(({ pid }) => workers.includes(pid)));
   },
 );

@@ -77,6 +77,15 @@ export class HeldRequest {
     return held;
   }
 
+  /** Resolves once the app has the request, and says so by `102 Processing`. */
+  static async arrive(url: string): Promise<HeldRequest> {
+    const request = http.request(url, { method: 'POST', agent: false, headers: { 'transfer-encoding': 'chunked' } });
+    const held = new HeldRequest(request);
+    request.flushHeaders();
+    await once(request, 'information');
+    return held;
+  }
+
   /** The headers, where the server has sent them already. */
   async headers(): Promise<http.IncomingHttpHeaders> {
     return (await this.#response).headers;
