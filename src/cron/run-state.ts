@@ -52,10 +52,15 @@ export function begin(state: JobState, holder: string, now: number): JobState {
   const moved = { ...state, nextTick, lastTick };
   if (tick !== undefined) return opened(moved, fresh(tick), holder, now);
   if (open && (open.notBefore <= now || isAsked)) {
-    return opened(moved, { ...open, attempt: open.attempt + (open.why === 'continue' ? 0 : 1) }, holder, now);
+    return opened(moved, { ...open, attempt: nextAttempt(open) }, holder, now);
   }
   const [first] = state.triggers;
   return first && isAsked ? opened(withoutOne(moved, first), fresh(first.at), holder, now) : moved;
+}
+
+/** Going on with what is partly done is no new attempt. */
+export function nextAttempt({ attempt, why }: OpenTick): number {
+  return attempt + (why === 'continue' ? 0 : 1);
 }
 
 function fresh(scheduledAt: number): OpenTick {

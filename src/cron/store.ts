@@ -78,6 +78,8 @@ export interface JobStatus {
   readonly failures: number;
   readonly last: RunRecord | null;
   readonly running: RunRecord | null;
+  /** The next attempt at what was begun and is not done; null where there is none to come, or one is going on. */
+  readonly again: { readonly attempt: number; readonly at: number } | null;
 }
 
 /** What a handle tells without being asked. */
