@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JobSpec } from './job.ts';
+import { lostRunOf, reasonOfLoss } from './lost-run.ts';
 import { SKEW_MS } from './missed.ts';
 import { inOrder } from './order.ts';
 import { begunRecord, candidateOf, endedOf, isRunning, NOT_HELD, runOf, statusOf } from './records.ts';
@@ -10,7 +11,17 @@ import { SqliteDatabase } from './sqlite-database.ts';
 import { DATABASE } from './sqlite-messages.ts';
 import { beginSession, isAlive, sweepSessions, type Session } from './sqlite-session.ts';
 import { asPaused, declared, isReady, resumed, triggered, undeclared, type JobState } from './state.ts';
-import type { Acquired, Ended, EndRequest, Identity, JobStatus, Run, RunRecord, TriggerRequest } from './store.ts';
+import type {
+  Acquired,
+  Ended,
+  EndRequest,
+  Identity,
+  JobStatus,
+  LostRun,
+  Run,
+  RunRecord,
+  TriggerRequest,
+} from './store.ts';
 
 const HOLDERS = `${DATABASE}-holders`;
 
@@ -152,15 +163,19 @@ export class SqliteEngine {
   }
 
   /** Frees the runs of those who died. */
-  reap(now: number): void {
+  reap(now: number): LostRun[] {
     const dead = this.#database.holders(this.#session.id).filter((holder) => !isAlive(this.#holders, holder));
-    if (dead.length === 0) return;
-    this.#database.transaction(() => {
-      for (const state of dead.flatMap((holder) => this.#database.heldBy(holder))) {
-        this.#finish(state, { outcome: 'lost', error: 'its worker is gone', endedAt: now });
-      }
-    });
+    if (dead.length === 0) return [];
+    const lost = this.#database.transaction(() =>
+      dead
+        .flatMap((holder) => this.#database.heldBy(holder))
+        .map((state) => {
+          const error = reasonOfLoss(state, now);
+          return lostRunOf(state, this.#finish(state, { outcome: 'lost', error, endedAt: now }), now);
+        }),
+    );
     this.#onDue();
+    return lost;
   }
 
   /** Takes over the runs of an earlier session of the same handle. @returns those that are somebody else's by now */

@@ -1,5 +1,6 @@
 /** What a SqliteStore and its thread say to each other. */
 import type { EngineOptions, SqliteEngine } from './sqlite-engine.ts';
+import type { LostRun } from './store.ts';
 
 /** The file, in data_dir. */
 export const DATABASE = 'tricorn.db';
@@ -25,7 +26,8 @@ export interface Failure {
 export type Answer =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly failure: Failure }
-  | { readonly wake: true };
+  | { readonly wake: true }
+  | { readonly found: readonly LostRun[] };
 
 /** The thread's workerData. */
 export interface StoreThreadBoot extends EngineOptions {

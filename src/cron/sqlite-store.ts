@@ -143,6 +143,10 @@ export class SqliteStore implements Store {
 
   #answered(thread: Worker, answer: Answer): void {
     if ('wake' in answer) return this.#listener?.onWake();
+    if ('found' in answer) {
+      for (const lost of answer.found) this.#listener?.onFound?.(lost);
+      return;
+    }
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
     if (this.#waiting.size === 0) thread.unref();

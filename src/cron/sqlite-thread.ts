@@ -45,7 +45,8 @@ function look(): void {
 }
 
 function reap(): void {
-  engine?.reap(Date.now() + boot.clockOffset);
+  const found = engine?.reap(Date.now() + boot.clockOffset) ?? [];
+  if (found.length > 0) say({ found });
   look();
 }
 

@@ -82,12 +82,28 @@ export interface JobStatus {
   readonly again: { readonly attempt: number; readonly at: number } | null;
 }
 
+/** A run that was found without its worker, and what becomes of its tick. */
+export interface LostRun {
+  readonly name: string;
+  readonly runId: number;
+  readonly attempt: number;
+  readonly reason: string;
+  /** The next attempt; null where there is none to come. */
+  readonly again: { readonly attempt: number; readonly inMs: number } | null;
+  readonly isGivenUp: boolean;
+  /** In a row. */
+  readonly failures: number;
+  readonly isDeactivated: boolean;
+}
+
 /** What a handle tells without being asked. */
 export interface StoreListener {
   /** A job may have become due: call acquire(). */
   onWake(): void;
   /** The run is somebody else's now, or soon will be: it must stop. */
   onLost(run: Run): void;
+  /** The handle has found a run of somebody who is gone, and has settled what becomes of it. */
+  onFound?(lost: LostRun): void;
   /** The store went away while nobody asked it for anything. */
   onFailure?(error: unknown): void;
 }

@@ -2,7 +2,7 @@
  * What `tricorn run --wait` waits for: the end of the run that serves it. What was cut, lost or only partly done goes on in
  * another run; where that one will never be, because the tick was given up, or nothing may run the job, waiting would not end.
  */
-import { showAge } from '../control/show.ts';
+import { againIn } from './lost-run.ts';
 import type { JobStatus, RunRecord, Store } from './store.ts';
 
 /** Of these a job is not run, whatever asks for it. */
@@ -84,9 +84,4 @@ function verdictOf(status: JobStatus, runs: readonly RunRecord[], mine: RunRecor
 /** With the reason where that is not an error of the job's. */
 export function showOutcome({ outcome, error }: Pick<RunRecord, 'outcome' | 'error'>): string {
   return outcome === 'lost' && error !== null ? `lost: ${error}` : String(outcome);
-}
-
-/** When the next attempt is. */
-function againIn(ms: number): string {
-  return `it is run again ${ms < 1000 ? 'at once' : `in ${showAge(Math.ceil(ms / 1000) * 1000)}`}`;
 }
