@@ -8,7 +8,7 @@ import { inOrder } from './order.ts';
 import { begunRecord, candidateOf, endedOf, isRunning, NOT_HELD, runOf, statusOf } from './records.ts';
 import { begin, end, nextSlice, progressed, type EndContext, type FailureLimits } from './run-state.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
-import { DATABASE } from './sqlite-messages.ts';
+import { DATABASE, HOLDERS, MOVED } from './sqlite-messages.ts';
 import { beginSession, isAlive, sweepSessions, type Session } from './sqlite-session.ts';
 import { asPaused, declared, isReady, resumed, triggered, undeclared, type JobState } from './state.ts';
 import type {
@@ -22,8 +22,6 @@ import type {
   RunRecord,
   TriggerRequest,
 } from './store.ts';
-
-const HOLDERS = `${DATABASE}-holders`;
 
 export interface EngineOptions {
   /** data_dir */
@@ -43,6 +41,13 @@ export class UnknownJob extends Error {
   }
 }
 
+/** Whoever has the database open writes where nobody looks any longer: its handle must begin anew. */
+export class Moved extends Error {
+  constructor() {
+    super(MOVED);
+  }
+}
+
 /** Methods that may make a job due tell it by `onDue`, once it is committed. */
 export class SqliteEngine {
   readonly #options: EngineOptions;
@@ -55,8 +60,17 @@ export class SqliteEngine {
     this.#onDue = onDue;
     mkdirSync(options.folder, { recursive: true, mode: 0o700 });
     this.#database = new SqliteDatabase(join(options.folder, DATABASE));
-    this.#session = beginSession(this.#holders);
-    sweepSessions(this.#holders);
+    try {
+      this.#session = beginSession(this.#holders);
+      sweepSessions(this.#holders);
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
+  }
+
+  get isMoved(): boolean {
+    return this.#database.isMoved;
   }
 
   sync(now: number, specs: readonly JobSpec[], since: number): void {
