@@ -27,15 +27,19 @@ function denied(folder: string): string | undefined {
     const remedy = `make it for that user: install -d -o ${user} -m 700 ${folder}`;
     return why && `the user ${user} may not make the folder ${folder} in ${parent}; ${remedy}`;
   }
-  const remedy = `give it to that user: chown -R ${user} ${folder}`;
   const why = refusal(folder, W_OK | X_OK);
   if (why === 'EROFS') return readOnly(folder);
+  // It may be one of the system's: nobody is told to give that away with all that is in it.
+  const remedy = `choose another data_dir, or give that user this one: chown ${user} ${folder}`;
   if (why) return `the user ${user} may not write in the folder ${folder}; ${remedy}`;
   if (statSync(join(folder, DATABASE), { throwIfNoEntry: false })?.isDirectory()) {
     return 'it is a folder, and must be a file; remove it, or choose another data_dir';
   }
   const taken = FILES.map((name) => join(folder, name)).find((path) => refusal(path, R_OK | W_OK) === 'EACCES');
-  return taken && `the user ${user} may not read and write ${taken}; ${remedy}`;
+  const ours = `${join(folder, DATABASE)}*`;
+  return (
+    taken && `the user ${user} may not read and write ${taken}; give that user the files: chown -R ${user} ${ours}`
+  );
 }
 
 function readOnly(path: string): string {

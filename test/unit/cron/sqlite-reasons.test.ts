@@ -66,7 +66,7 @@ t.test('a data_dir that may not be written in', skip, async (t) => {
   const folder = closed(t);
   t.match(
     await toldIn(t, folder),
-    /the user (\S+) may not write in the folder (\S+); give it to that user: chown -R \1 \2$/,
+    /the user (\S+) may not write in the folder (\S+); choose another data_dir, or give that user this one: chown \1 \2$/,
   );
 });
 
@@ -77,7 +77,13 @@ t.test('a file in it that is somebody else’s', skip, async (t) => {
   for (const name of ['tricorn.db', 'tricorn.db-wake']) {
     writeFileSync(join(folder, name), '');
     chmodSync(join(folder, name), 0o444);
-    t.match(await toldIn(t, folder), new RegExp(`the user \\S+ may not read and write \\S+/${name}; give it`), name);
+    t.match(
+      await toldIn(t, folder),
+      new RegExp(
+        `the user \\S+ may not read and write \\S+/${name}; give that user the files: chown -R \\S+ \\S+/tricorn\\.db\\*$`,
+      ),
+      name,
+    );
     rmSync(join(folder, name));
   }
 });
