@@ -153,7 +153,7 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
   TRC_STORE: {
     exit: 4,
     message: 'the store of the jobs, {place}: {reason}',
-    hint: 'Nothing but jobs depends on it, and it is tried again. docs/cron.md tells about data_dir and db_url.',
+    hint: 'A server serves on without it and tries it again; a command does not. docs/cron.md tells about data_dir and db_url.',
   },
   TRC_JOB_UNKNOWN: {
     exit: 2,

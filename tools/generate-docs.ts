@@ -8,7 +8,12 @@ import { format } from 'oxfmt';
 import { renderErrorsDoc } from '../src/config/error-docs.ts';
 import { renderSettingsDoc } from '../src/config/help.ts';
 import { renderValidator } from '../src/config/schema.ts';
-import { renderCommandTable, renderExitCodes, renderJobCommandTable } from '../src/control/describe.ts';
+import {
+  renderCommandTable,
+  renderExitCodes,
+  renderJobCommandTable,
+  renderJobExitCodes,
+} from '../src/control/describe.ts';
 import { renderSignals } from '../src/supervisor/signals.ts';
 
 interface Row {
@@ -27,6 +32,7 @@ const rows: readonly Row[] = [
   { file: 'docs/control.md', render: renderCommandTable, region: 'commands' },
   { file: 'docs/control.md', render: renderJobCommandTable, region: 'job-commands' },
   { file: 'docs/control.md', render: renderExitCodes, region: 'exit-codes' },
+  { file: 'docs/control.md', render: renderJobExitCodes, region: 'job-exit-codes' },
   { file: 'README.md', render: renderSignals, region: 'signals' },
 ];
 

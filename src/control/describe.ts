@@ -1,5 +1,5 @@
 /** What is written for people from the table of commands: `tricorn COMMAND --help`, and the tables of docs/control.md. */
-import { jobCommands } from '../cron/commands.ts';
+import { jobCommands, jobExitCodeDocs, jobExitCodes } from '../cron/commands.ts';
 import { describeArgument } from './arguments.ts';
 import { commonFlags, ownFlags, usageOf } from './command-line.ts';
 import { controlCommands, exitCodeDocs, exitCodes, type ControlCommand } from './commands.ts';
@@ -12,7 +12,7 @@ export function renderCommandHelp(command: ControlCommand): string {
     const shown = `${short === undefined ? '    ' : `-${short}, `}--${name}${placeholder ? `=${placeholder}` : ''}`;
     return `  ${shown.padEnd(nameWidth)}${summary}`;
   });
-  const codes = exitRows().map(([code, doc]) => `  ${code.padEnd(nameWidth)}${doc}`);
+  const codes = exitRows(exitCodes, exitCodeDocs).map(([code, doc]) => `  ${code.padEnd(nameWidth)}${doc}`);
   return [
     `Usage: tricorn ${usageOf(command)} [flags]`,
     '',
@@ -49,12 +49,19 @@ export function renderJobCommandTable(): string {
 
 /** The table of exit codes in Markdown. */
 export function renderExitCodes(): string {
-  return table(['Exit code', 'Meaning'], exitRows());
+  return table(['Exit code', 'Meaning'], exitRows(exitCodes, exitCodeDocs));
 }
 
-function exitRows(): [string, string][] {
-  const names = Object.keys(exitCodes) as (keyof typeof exitCodes)[];
-  return names.map((name) => [String(exitCodes[name]), exitCodeDocs[name]]);
+/** Those of the commands about jobs. */
+export function renderJobExitCodes(): string {
+  return table(['Exit code', 'Meaning'], exitRows(jobExitCodes, jobExitCodeDocs));
+}
+
+function exitRows<N extends string>(
+  codes: Readonly<Record<N, number>>,
+  docs: Readonly<Record<N, string>>,
+): [string, string][] {
+  return (Object.keys(codes) as N[]).map((name) => [String(codes[name]), docs[name]]);
 }
 
 function bodyOf({ arguments: known = [] }: ControlCommand): string {

@@ -9,17 +9,14 @@ import { parseArgs } from 'node:util';
 import type { Config } from '../config/config.ts';
 import type { Environment } from '../config/environment.ts';
 import { loadConfig } from '../config/load.ts';
-import { exitCodes } from '../control/commands.ts';
 import { TricornError, toWireError } from '../errors.ts';
-import type { JobCommand } from './commands.ts';
+import { jobExitCodeDocs, jobExitCodes, type JobCommand } from './commands.ts';
 import { openStore } from './open-store.ts';
 import { DATABASE } from './sqlite-messages.ts';
 import { showHistory, showJobs } from './show.ts';
 import { storeError } from './store-errors.ts';
-import type { RunRecord, Store } from './store.ts';
-
-/** How often it is looked whether a run has ended, milliseconds. */
-const LOOK_MS = 200;
+import type { JobStatus, RunRecord, Store } from './store.ts';
+import { isBlocked, showOutcome, waitForEnd, type Blocked } from './wait.ts';
 
 interface Terminal {
   readonly stdout: { write(text: string): unknown };
@@ -57,10 +54,10 @@ export async function runJobCommand({ command, argv, env, io }: JobCommandRun): 
   const line = parse(command, argv);
   if (line.help) {
     io.stdout.write(helpOf(command));
-    return exitCodes.done;
+    return jobExitCodes.done;
   }
   try {
-    const { value, text, code = exitCodes.done } = await ask(command, line, { env, cwd: io.cwd() });
+    const { value, text, code = jobExitCodes.done } = await ask(command, line, { env, io });
     io.stdout.write(line.json ? `${JSON.stringify(value, undefined, 2)}\n` : text);
     return code;
   } catch (error) {
@@ -72,19 +69,27 @@ export async function runJobCommand({ command, argv, env, io }: JobCommandRun): 
 async function ask(
   command: JobCommand,
   line: Line,
-  { env, cwd }: { readonly env: Environment; readonly cwd: string },
+  { env, io }: { readonly env: Environment; readonly io: Terminal },
 ): Promise<Answer> {
-  const { config } = loadConfig({ argv: line.settings, env, cwd, stdoutIsTTY: false, needsApp: false });
+  const { config } = loadConfig({ argv: line.settings, env, cwd: io.cwd(), stdoutIsTTY: false, needsApp: false });
   if (config.db_url === '') enter(config);
   const store = await openStore(config, { worker: 'command' });
   try {
-    return await answers[command.name](store, line);
+    return await answers[command.name](store, line, { config, say: (text) => io.stderr.write(text) });
   } finally {
     await store.close().catch(() => {});
   }
 }
 
-const answers: Readonly<Record<JobCommand['name'], (store: Store, line: Line) => Promise<Answer>>> = {
+interface Surroundings {
+  readonly config: Config;
+  /** For people, beside the answer. */
+  readonly say: (text: string) => unknown;
+}
+
+type Answering = (store: Store, line: Line, surroundings: Surroundings) => Promise<Answer>;
+
+const answers: Readonly<Record<JobCommand['name'], Answering>> = {
   jobs: async (store, { words: [, name] }) => {
     if (name === undefined) {
       const jobs = await store.list();
@@ -93,48 +98,56 @@ const answers: Readonly<Record<JobCommand['name'], (store: Store, line: Line) =>
     const runs = await store.history(name);
     return { value: { runs }, text: showHistory(runs) };
   },
-  run: async (store, { words: [name = ''], wait }) => {
-    const before = wait ? (await statusOf(store, name)).runId : 0;
+  run: async (store, { words: [name = ''], wait }, { config, say }) => {
+    const { state: found, runId: before } = await statusOf(store, name);
+    if (found === 'gone') return goneAnswer(name, 'run');
     await store.trigger(name);
     const { state } = await statusOf(store, name);
-    const blocked = state === 'paused' || state === 'deactivated';
-    if (blocked) {
-      const text = `${name} is ${state}: it runs once it is resumed\n`;
-      return { value: { outcome: state }, text, code: wait ? exitCodes.refused : exitCodes.done };
+    if (isBlocked(state)) return blockedAnswer(name, state, wait);
+    if (config.max_cron_threads === 0) {
+      say(`${name}: max_cron_threads is 0 here, so a cron worker of another service has to take it\n`);
     }
-    if (!wait) return { value: { outcome: 'triggered' }, text: `${name} is triggered\n` };
-    const run = await endOf(store, name, before);
-    const text = `${name}: run ${run.runId} by ${run.worker} on ${run.machine}: ${run.outcome}\n`;
-    const isDone = run.outcome === 'done';
-    const more = run.error === null ? '' : `${run.error}\n`;
-    return { value: run, text: text + more, code: isDone ? exitCodes.done : exitCodes.failed };
+    if (!wait) return { value: { name, outcome: 'triggered' }, text: `${name} is triggered\n` };
+    const verdict = await waitForEnd({ store, name, before, say, pause: pass });
+    return verdict.is === 'blocked' ? blockedAnswer(name, verdict.state, wait) : endAnswer(name, verdict.run);
   },
   pause: async (store, { words: [name = ''] }) => {
+    if ((await statusOf(store, name)).state === 'gone') return goneAnswer(name, 'pause');
     await store.pause(name);
-    return { value: { outcome: 'done' }, text: `${name} is paused\n` };
+    return { value: { name, outcome: 'done' }, text: `${name} is paused\n` };
   },
   resume: async (store, { words: [name = ''] }) => {
+    if ((await statusOf(store, name)).state === 'gone') return goneAnswer(name, 'resume');
     await store.resume(name);
-    return { value: { outcome: 'done' }, text: `${name} is resumed\n` };
+    return { value: { name, outcome: 'done' }, text: `${name} is resumed\n` };
   },
 };
 
+function endAnswer(name: string, run: RunRecord): Answer {
+  const isLost = run.outcome === 'lost';
+  const text = `${name}: run ${run.runId} by ${run.worker} on ${run.machine}: ${showOutcome(run)}\n`;
+  const more = run.error === null || isLost ? '' : `${run.error}\n`;
+  return { value: run, text: text + more, code: run.outcome === 'done' ? jobExitCodes.done : jobExitCodes.failed };
+}
+
+/** What was asked for stays in the store, but for a job that is gone while it is waited for. */
+function blockedAnswer(name: string, state: Blocked, isWaitedFor: boolean): Answer {
+  if (state === 'gone') return goneAnswer(name, 'run');
+  const text = `${name} is ${state}: it runs once it is resumed, by \`tricorn resume ${name}\`\n`;
+  return { value: { name, outcome: state }, text, code: isWaitedFor ? jobExitCodes.refused : jobExitCodes.done };
+}
+
+/** Nothing will run it, so nothing is changed. */
+function goneAnswer(name: string, command: JobCommand['name']): Answer {
+  const text = `${name} is gone: the app that serves does not have it, so nothing runs it. To ${command} it, start or reload an app that has it\n`;
+  return { value: { name, outcome: 'gone' }, text, code: jobExitCodes.refused };
+}
+
 /** `runId` of the last run that has begun; 0 where there was none. */
-async function statusOf(store: Store, name: string): Promise<{ state: string; runId: number }> {
+async function statusOf(store: Store, name: string): Promise<{ state: JobStatus['state'] | 'unknown'; runId: number }> {
   const status = (await store.list()).find((job) => job.name === name);
   const runId = status?.running?.runId ?? status?.last?.runId ?? 0;
   return { state: status?.state ?? 'unknown', runId };
-}
-
-/** The first run after that one that has come to an end: what was cut, lost or only partly done goes on in another. */
-async function endOf(store: Store, name: string, before: number): Promise<RunRecord> {
-  const isEnd = ({ outcome }: RunRecord): boolean =>
-    outcome === 'done' || outcome === 'failed' || outcome === 'timeout';
-  for (;;) {
-    const ended = (await store.history(name)).findLast((run) => run.runId > before && isEnd(run));
-    if (ended) return ended;
-    await pass(LOOK_MS);
-  }
 }
 
 /**
@@ -192,13 +205,16 @@ function parsed(argv: readonly string[], usage: (problem: string) => TricornErro
 
 function helpOf({ name, usage, summary }: JobCommand): string {
   const flags = [
-    ...(name === 'run' ? [['--wait', 'Wait until a run has ended; exit code 1 where it failed']] : []),
+    ...(name === 'run' ? [['--wait', 'Wait until a run has ended; exit code 1 where it failed or was given up']] : []),
     ['-c, --config=FILE', 'Ini file of the app; default: tricorn.ini here'],
     ['--data-dir=PATH', 'Folder of the jobs, where there is no db_url'],
     ['--db-url=URL', 'PostgreSQL of the jobs'],
     ['--json', 'Print the result as JSON'],
     ['-h, --help', 'Show this, and exit'],
   ].map(([flag = '', doc = '']) => `  ${flag.padEnd(24)}${doc}`);
+  const codes = Object.entries(jobExitCodes).map(
+    ([key, code]) => `  ${String(code).padEnd(24)}${jobExitCodeDocs[key as keyof typeof jobExitCodes]}`,
+  );
   return [
     `Usage: tricorn ${usage} [flags]`,
     '',
@@ -206,6 +222,9 @@ function helpOf({ name, usage, summary }: JobCommand): string {
     '',
     'Flags:',
     ...flags,
+    '',
+    'Exit codes:',
+    ...codes,
     '',
     'More: docs/cron.md',
     '',

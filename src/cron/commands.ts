@@ -17,3 +17,14 @@ export const jobCommands: readonly JobCommand[] = [
 export function jobCommandNamed(name: string): JobCommand | undefined {
   return jobCommands.find((command) => command.name === name);
 }
+
+/** How they end. */
+export const jobExitCodes = { done: 0, failed: 1, usage: 2, store: 4, refused: 6 } as const;
+
+export const jobExitCodeDocs: Readonly<Record<keyof typeof jobExitCodes, string>> = {
+  done: 'done',
+  failed: '`run --wait`: the run has failed, was over its timeout, or was lost and given up',
+  usage: 'the command line or the configuration is wrong, or there is no such job',
+  store: 'the store of the jobs cannot be had: it does not exist, may not be opened, or does not answer',
+  refused: 'the job is gone; `run --wait`: it is paused or deactivated',
+};

@@ -37,6 +37,8 @@ export class JobRun {
   #controller = new AbortController();
   #stop: Stop | undefined;
   #isDraining = false;
+  #goesOn = false;
+  #isCut = false;
   #remaining: number | undefined;
   #sliceBegan = 0;
 
@@ -47,6 +49,11 @@ export class JobRun {
     this.#cut.promise.catch(() => {});
   }
 
+  /** Whether it went on when it was cut. */
+  get isCut(): boolean {
+    return this.#isCut;
+  }
+
   /** @returns how it ended; undefined where the run was lost, so that nothing is to be told */
   async slice(): Promise<EndRequest | undefined> {
     const { timers, job } = this.#options;
@@ -54,13 +61,15 @@ export class JobRun {
     this.#remaining = undefined;
     this.#sliceBegan = timers.now();
     const cancel = this.#watchTimeout();
+    this.#goesOn = true;
     try {
       // In a promise also where it throws before its first await.
       const result = await Promise.race([(async () => job.run(this.#job()))(), this.#cut.promise]);
-      return result === 'cut' ? { outcome: 'cut' } : this.#returned();
+      return result === 'cut' ? { outcome: 'cut', error: 'it did not end within 5 s of its signal' } : this.#returned();
     } catch (error) {
       return this.#threw(error);
     } finally {
+      this.#goesOn = false;
       cancel();
     }
   }
@@ -76,8 +85,9 @@ export class JobRun {
     this.#controller.abort(new DOMException(REASONS[why], why === 'timeout' ? 'TimeoutError' : 'AbortError'));
   }
 
-  /** Does not wait for the job any longer. */
+  /** Does not wait for the job any longer, if it goes on. */
   cut(): void {
+    this.#isCut ||= this.#goesOn;
     this.#cut.resolve('cut');
   }
 

@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from 'pg';
 import { TricornError } from '../errors.ts';
 import type { JobSpec } from './job.ts';
+import { lostRunOf, reasonOfLoss } from './lost-run.ts';
 import { SKEW_MS } from './missed.ts';
 import { inOrder } from './order.ts';
 import { connect, disconnect, placeOf } from './postgres-connection.ts';
@@ -245,11 +246,14 @@ export class PostgresStore implements Store {
 
   /** Once more under the lock: its holder may have come back. */
   async #free(client: Client, now: number, name: string, runId: number): Promise<void> {
-    await rows.transaction(client, async () => {
+    const lost = await rows.transaction(client, async () => {
       const row = await rows.lock(client, name);
-      if (!row || !isRunning(row.state, { runId }) || !(await rows.isOrphaned(client, row.id))) return;
-      await this.#finish(client, row.state, { outcome: 'lost', error: 'its worker is gone', endedAt: now });
+      if (!row || !isRunning(row.state, { runId }) || !(await rows.isOrphaned(client, row.id))) return undefined;
+      const error = reasonOfLoss(row.state, now);
+      const next = await this.#finish(client, row.state, { outcome: 'lost', error, endedAt: now });
+      return lostRunOf(row.state, next, now);
     });
+    if (lost) this.#listener?.onFound?.(lost);
   }
 
   #isMine(state: JobState, run: Run): boolean {

@@ -1,6 +1,6 @@
 /** Pure: what is read out of a job's state, for those who run it and for those who look at it. */
 import type { Candidate } from './order.ts';
-import type { Outcome } from './run-state.ts';
+import { nextAttempt, type Outcome } from './run-state.ts';
 import { dueAt, type JobState } from './state.ts';
 import type { Ended, Identity, JobStatus, Run, RunRecord } from './store.ts';
 
@@ -53,6 +53,7 @@ export function statusOf(state: JobState, records: readonly RunRecord[]): JobSta
     failures,
     last: records.find(({ outcome }) => outcome !== null) ?? null,
     running: records.find(({ runId }) => runId === state.running?.runId) ?? null,
+    again: state.open && !state.running ? { attempt: nextAttempt(state.open), at: state.open.notBefore } : null,
   };
 }
 

@@ -3,7 +3,7 @@
  * partly done runs are Odoo's (ir_cron); one open tick with attempts and exponential back-off is graphile-worker's.
  */
 import { takeTick } from './missed.ts';
-import { tickingOf, type JobState, type OpenTick, type Running, type Trigger } from './state.ts';
+import { tickingOf, type JobState, type OpenTick, type Trigger } from './state.ts';
 
 /** How a run ended. `lost` is told by those who find it: its worker is gone. */
 export type Outcome = 'done' | 'partial' | 'failed' | 'timeout' | 'cut' | 'lost';
@@ -52,10 +52,15 @@ export function begin(state: JobState, holder: string, now: number): JobState {
   const moved = { ...state, nextTick, lastTick };
   if (tick !== undefined) return opened(moved, fresh(tick), holder, now);
   if (open && (open.notBefore <= now || isAsked)) {
-    return opened(moved, { ...open, attempt: open.attempt + (open.why === 'continue' ? 0 : 1) }, holder, now);
+    return opened(moved, { ...open, attempt: nextAttempt(open) }, holder, now);
   }
   const [first] = state.triggers;
   return first && isAsked ? opened(withoutOne(moved, first), fresh(first.at), holder, now) : moved;
+}
+
+/** Going on with what is partly done is no new attempt. */
+export function nextAttempt({ attempt, why }: OpenTick): number {
+  return attempt + (why === 'continue' ? 0 : 1);
 }
 
 function fresh(scheduledAt: number): OpenTick {
@@ -115,7 +120,10 @@ export function end(state: JobState, outcome: Outcome, context: EndContext): Job
     case 'timeout':
       return timedOut(ended, open, running.progressed, context);
     default:
-      return lost(ended, open, running, context);
+      // It counts as what it was killed for.
+      return isOverTimeout(state, now)
+        ? timedOut(ended, open, running.progressed, context)
+        : lost(ended, open, context);
   }
 }
 
@@ -145,15 +153,15 @@ function timedOut(state: JobState, open: OpenTick, hasProgressed: boolean, conte
   return { ...state, timeouts, open: { ...open, notBefore: now + retryWait(timeouts, random), why: 'retry' } };
 }
 
-function lost(state: JobState, open: OpenTick, running: Running, context: EndContext): JobState {
+/** Whether the run that goes on has had its time: where its worker is gone, the watchdog has killed it, most likely. */
+export function isOverTimeout({ spec: { timeout }, running }: JobState, now: number): boolean {
+  return running !== null && timeout > 0 && now - running.startedAt >= timeout * 1000;
+}
+
+function lost(state: JobState, open: OpenTick, context: EndContext): JobState {
   const { now, random } = context;
-  const { timeout, retries } = state.spec;
-  // Killed by the watchdog, most likely.
-  if (timeout > 0 && now - running.startedAt >= timeout * 1000) {
-    return timedOut(state, open, running.progressed, context);
-  }
   const losses = open.losses + 1;
-  const isGivenUp = losses > Math.max(retries, LOSSES);
+  const isGivenUp = losses > Math.max(state.spec.retries, LOSSES);
   // Once at once: mostly the worker died for no reason of the job's.
   const notBefore = losses === 1 ? now : now + retryWait(losses - 1, random);
   return { ...counted(state, context), open: isGivenUp ? null : { ...open, losses, notBefore, why: 'lost' } };

@@ -13,7 +13,8 @@
 import type pino from 'pino';
 import type { KnownJob } from './job.ts';
 import { JobRun } from './job-run.ts';
-import type { Ended, EndRequest, Run } from './store.ts';
+import { tellDeactivated, tellLostRun } from './lost-run.ts';
+import type { Ended, EndRequest, LostRun, Run } from './store.ts';
 import type { StoreGuard } from './store-guard.ts';
 import { AFTER_SIGNAL_MS, realTimers, type Timers } from './timers.ts';
 
@@ -83,10 +84,21 @@ export class CronRunner {
     this.wake();
     let cancel = this.#timers.after(graceMs, () => {
       this.#current?.abort('cut');
-      cancel = this.#timers.after(AFTER_SIGNAL_MS, () => this.#current?.cut());
+      cancel = this.#timers.after(AFTER_SIGNAL_MS, () => this.#cut());
     });
     await this.#loop;
     cancel();
+  }
+
+  /** Told at once, not once it is stored: a store that is away is not waited for in a stop. */
+  #cut(): void {
+    this.#current?.cut();
+    if (!this.#current?.isCut) return;
+    const { name, runId, attempt } = this.#current.run;
+    this.#options.log.warn(
+      { job: name, run: runId, attempt },
+      `The run ${runId} of the job ${name} is cut: its worker stops, and it has not ended within 5 s of its signal; it is run again`,
+    );
   }
 
   /** The job that runs threw where nobody caught it: its run has failed. */
@@ -109,7 +121,8 @@ export class CronRunner {
     const { guard, jobs, log } = this.#options;
     const specs = [...jobs.values()].map(({ spec }) => spec);
     const onLost = (run: Run): void => this.#lost(run);
-    await guard.begin(specs, since, { onWake: () => this.wake(), onLost });
+    const onFound = (lost: LostRun): void => tellLostRun(log, lost);
+    await guard.begin(specs, since, { onWake: () => this.wake(), onLost, onFound });
     this.#isDeclared.resolve();
     while (!this.#isDraining) {
       this.#isWoken = false;
@@ -170,7 +183,7 @@ export class CronRunner {
       const ended = await guard.end(current.run, { ...request, ...(mayGoOn ? { unlessDue: this.#names } : {}) });
       if (!ended.isHeld) return this.#tellLost(current.run);
       if (ended.goesOn) continue;
-      return this.#tell(current.run, request, ended, this.#timers.now() - began);
+      return this.#tell(current, request, ended, this.#timers.now() - began);
     }
   }
 
@@ -185,18 +198,19 @@ export class CronRunner {
     );
   }
 
-  #tell({ name, runId, attempt }: Run, { outcome, error }: EndRequest, ended: Ended, ms: number): void {
+  #tell({ run, isCut }: JobRun, { outcome, error }: EndRequest, ended: Ended, ms: number): void {
     const { log } = this.#options;
+    const { name, runId, attempt } = run;
     const fields = { job: name, run: runId, attempt, outcome, ms: Math.round(ms), ...(error ? { error } : {}) };
     if (outcome === 'failed' || outcome === 'timeout') {
       const next = ended.nextAt === null ? '' : `; next run ${new Date(ended.nextAt).toISOString()}`;
       log.warn(fields, `The job ${name} ${outcome === 'failed' ? 'has failed' : 'was over its timeout'}${next}`);
-    } else log.debug(fields, `The job ${name} has ended: ${outcome}`);
-    if (ended.isDeactivated) {
-      log.error(
-        { job: name, failures: ended.failures },
-        `The job ${name} is deactivated after ${ended.failures} failures; \`tricorn resume ${name}\` activates it again`,
+    } else if (outcome === 'cut' && !isCut) {
+      log.info(
+        fields,
+        `The run ${runId} of the job ${name} has ended by its signal: its worker stops; it is run again`,
       );
-    }
+    } else log.debug(fields, `The job ${name} has ended: ${outcome}`);
+    if (ended.isDeactivated) tellDeactivated(log, name, ended.failures);
   }
 }

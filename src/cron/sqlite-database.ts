@@ -1,6 +1,9 @@
 /** The tables of the SQLite store, and their rows as states and records. Lives in the store's thread. */
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { EndOfRun } from './records.ts';
+import { alone, isBusy, sleep } from './sqlite-lock.ts';
+import { MAKING } from './sqlite-messages.ts';
 import { dueAt, type JobState } from './state.ts';
 import type { RunRecord } from './store.ts';
 
@@ -37,17 +40,20 @@ const RECORD = `name, run_id AS runId, attempt, scheduled_at AS scheduledAt, sta
 
 /** How long a statement waits for another process's transaction, milliseconds. */
 const BUSY_MS = 5000;
-export const SQLITE_BUSY = 5;
 
 export class SqliteDatabase {
   readonly #db: DatabaseSync;
+  readonly #file: string;
+  /** Of the file that is open. */
+  readonly #identity: string | undefined;
   readonly #statements = new Map<string, StatementSync>();
 
   /** @throws Error where the file cannot be opened, is none, or was made by a newer version */
   constructor(file: string) {
-    this.#db = new DatabaseSync(file, { timeout: BUSY_MS });
+    this.#file = file;
+    this.#db = existsSync(file) ? open(file) : alone(`${file}${MAKING}`, BUSY_MS, () => make(file));
+    this.#identity = identityOf(file);
     try {
-      this.#useWal();
       this.#db.exec('PRAGMA synchronous = NORMAL');
       this.#migrate();
     } catch (error) {
@@ -56,18 +62,9 @@ export class SqliteDatabase {
     }
   }
 
-  /** This one statement does not wait for others who do the same: it fails at once. */
-  #useWal(): void {
-    const last = performance.now() + BUSY_MS;
-    for (;;) {
-      try {
-        this.#db.exec('PRAGMA journal_mode = WAL');
-        return;
-      } catch (error) {
-        if ((error as { errcode?: number }).errcode !== SQLITE_BUSY || performance.now() > last) throw error;
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-      }
-    }
+  /** Whether the file that is open is not the one at its path any longer: it was removed or replaced. */
+  get isMoved(): boolean {
+    return identityOf(this.#file) !== this.#identity;
   }
 
   #migrate(): void {
@@ -174,4 +171,43 @@ export class SqliteDatabase {
 
 function parse(row: Readonly<Record<string, unknown>>): JobState {
   return JSON.parse(row['state'] as string) as JobState;
+}
+
+/**
+ * One handle makes it, the others wait. What an earlier file of that name has left, if that was removed while it was open, goes
+ * first: whoever still has the old one open would share its index with us, and damage both.
+ */
+function make(file: string): DatabaseSync {
+  if (!existsSync(file)) for (const ending of ['-wal', '-shm']) rmSync(file + ending, { force: true });
+  return open(file);
+}
+
+function open(file: string): DatabaseSync {
+  const db = new DatabaseSync(file, { timeout: BUSY_MS });
+  try {
+    useWal(db);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** This one statement does not wait for others who do the same: it fails at once. */
+function useWal(db: DatabaseSync): void {
+  const last = performance.now() + BUSY_MS;
+  for (;;) {
+    try {
+      db.exec('PRAGMA journal_mode = WAL');
+      return;
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > last) throw error;
+      sleep();
+    }
+  }
+}
+
+function identityOf(file: string): string | undefined {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat && `${stat.dev} ${stat.ino}`;
 }

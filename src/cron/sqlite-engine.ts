@@ -2,17 +2,26 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JobSpec } from './job.ts';
+import { lostRunOf, reasonOfLoss } from './lost-run.ts';
 import { SKEW_MS } from './missed.ts';
 import { inOrder } from './order.ts';
 import { begunRecord, candidateOf, endedOf, isRunning, NOT_HELD, runOf, statusOf } from './records.ts';
 import { begin, end, nextSlice, progressed, type EndContext, type FailureLimits } from './run-state.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
-import { DATABASE } from './sqlite-messages.ts';
+import { DATABASE, HOLDERS, MOVED } from './sqlite-messages.ts';
 import { beginSession, isAlive, sweepSessions, type Session } from './sqlite-session.ts';
 import { asPaused, declared, isReady, resumed, triggered, undeclared, type JobState } from './state.ts';
-import type { Acquired, Ended, EndRequest, Identity, JobStatus, Run, RunRecord, TriggerRequest } from './store.ts';
-
-const HOLDERS = `${DATABASE}-holders`;
+import type {
+  Acquired,
+  Ended,
+  EndRequest,
+  Identity,
+  JobStatus,
+  LostRun,
+  Run,
+  RunRecord,
+  TriggerRequest,
+} from './store.ts';
 
 export interface EngineOptions {
   /** data_dir */
@@ -32,6 +41,13 @@ export class UnknownJob extends Error {
   }
 }
 
+/** Whoever has the database open writes where nobody looks any longer: its handle must begin anew. */
+export class Moved extends Error {
+  constructor() {
+    super(MOVED);
+  }
+}
+
 /** Methods that may make a job due tell it by `onDue`, once it is committed. */
 export class SqliteEngine {
   readonly #options: EngineOptions;
@@ -44,8 +60,17 @@ export class SqliteEngine {
     this.#onDue = onDue;
     mkdirSync(options.folder, { recursive: true, mode: 0o700 });
     this.#database = new SqliteDatabase(join(options.folder, DATABASE));
-    this.#session = beginSession(this.#holders);
-    sweepSessions(this.#holders);
+    try {
+      this.#session = beginSession(this.#holders);
+      sweepSessions(this.#holders);
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
+  }
+
+  get isMoved(): boolean {
+    return this.#database.isMoved;
   }
 
   sync(now: number, specs: readonly JobSpec[], since: number): void {
@@ -152,15 +177,19 @@ export class SqliteEngine {
   }
 
   /** Frees the runs of those who died. */
-  reap(now: number): void {
+  reap(now: number): LostRun[] {
     const dead = this.#database.holders(this.#session.id).filter((holder) => !isAlive(this.#holders, holder));
-    if (dead.length === 0) return;
-    this.#database.transaction(() => {
-      for (const state of dead.flatMap((holder) => this.#database.heldBy(holder))) {
-        this.#finish(state, { outcome: 'lost', error: 'its worker is gone', endedAt: now });
-      }
-    });
+    if (dead.length === 0) return [];
+    const lost = this.#database.transaction(() =>
+      dead
+        .flatMap((holder) => this.#database.heldBy(holder))
+        .map((state) => {
+          const error = reasonOfLoss(state, now);
+          return lostRunOf(state, this.#finish(state, { outcome: 'lost', error, endedAt: now }), now);
+        }),
+    );
     this.#onDue();
+    return lost;
   }
 
   /** Takes over the runs of an earlier session of the same handle. @returns those that are somebody else's by now */

@@ -1,11 +1,27 @@
 /** What a SqliteStore and its thread say to each other. */
 import type { EngineOptions, SqliteEngine } from './sqlite-engine.ts';
+import type { LostRun } from './store.ts';
 
 /** The file, in data_dir. */
 export const DATABASE = 'tricorn.db';
 
+/** Beside it: a file for each handle that lives, in a folder; what all handles watch; the lock of who makes the database. */
+export const HOLDERS: string = `${DATABASE}-holders`;
+export const WAKE: string = `${DATABASE}-wake`;
+export const MAKING = '-making';
+
+/** All that is there, SQLite's own included. */
+export const FILES: readonly string[] = [
+  ...['', '-wal', '-shm', MAKING].map((ending) => `${DATABASE}${ending}`),
+  HOLDERS,
+  WAKE,
+];
+
+/** Why a thread ends whose database is not the one at its path any longer. */
+export const MOVED = 'it was removed or replaced while it was open; jobs are declared in the one that is there now';
+
 /** What can be asked for. */
-export type Method = Exclude<keyof SqliteEngine, 'look' | 'reap'> | 'listen';
+export type Method = Exclude<keyof SqliteEngine, 'look' | 'reap' | 'isMoved'> | 'listen';
 
 export interface Call {
   readonly id: number;
@@ -25,7 +41,8 @@ export interface Failure {
 export type Answer =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly failure: Failure }
-  | { readonly wake: true };
+  | { readonly wake: true }
+  | { readonly found: readonly LostRun[] };
 
 /** The thread's workerData. */
 export interface StoreThreadBoot extends EngineOptions {

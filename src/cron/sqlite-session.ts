@@ -9,8 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { SQLITE_BUSY } from './sqlite-database.ts';
+import { lock } from './sqlite-lock.ts';
 
 export interface Session {
   readonly id: string;
@@ -51,18 +50,4 @@ export function isAlive(folder: string, id: string): boolean {
 /** Removes the files of those that died without a run, so that they do not pile up. */
 export function sweepSessions(folder: string): void {
   for (const id of readdirSync(folder)) isAlive(folder, id);
-}
-
-/** Undefined where somebody else has it. */
-function lock(file: string): DatabaseSync | undefined {
-  const db = new DatabaseSync(file, { timeout: 0 });
-  try {
-    // Or there would be a second file beside it.
-    db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
-    return db;
-  } catch (error) {
-    db.close();
-    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return undefined;
-    throw error;
-  }
 }

@@ -1,10 +1,12 @@
 /** The store of one machine: a SQLite database in data_dir, which needs nothing to be installed. Calls its thread. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { JobSpec } from './job.ts';
 import {
   DATABASE,
+  MOVED,
   type Answer,
   type Call,
   type Failure,
@@ -43,6 +45,8 @@ export class SqliteStore implements Store {
   #thread: Worker | undefined;
   #listener: StoreListener | undefined;
   #calls = 0;
+  /** A thread has ended by itself: the next one has neither our runs nor our listener yet. */
+  #isOrphaned = false;
 
   /** @param folder data_dir; made where it is not there */
   constructor(folder: string, options: StoreOptions) {
@@ -72,7 +76,15 @@ export class SqliteStore implements Store {
   }
 
   async trigger(name: string, request?: TriggerRequest): Promise<void> {
-    await this.#call('trigger', name, request);
+    const ask = (): Promise<unknown> => this.#call('trigger', name, request);
+    try {
+      await ask();
+    } catch (error) {
+      // Whoever only triggers may be the last to notice that there is another database.
+      const isThere = (error as Error).cause === MOVED && existsSync(this.place);
+      if (this.#listener || !isThere) throw error;
+      await ask();
+    }
   }
 
   async pause(name: string): Promise<void> {
@@ -97,13 +109,13 @@ export class SqliteStore implements Store {
   }
 
   async reopen(): Promise<void> {
-    const isNew = !this.#thread;
     await this.#call('reopen');
-    if (!isNew) return;
+    if (!this.#isOrphaned) return;
     // Its locks ended with the old thread.
     const lost = (await this.#call('adopt', [...this.#held.values()])) as Run[];
     for (const run of lost) this.#held.delete(run.name);
     if (this.#listener) await this.#call('listen');
+    this.#isOrphaned = false;
     for (const run of lost) this.#listener?.onLost(run);
   }
 
@@ -143,6 +155,10 @@ export class SqliteStore implements Store {
 
   #answered(thread: Worker, answer: Answer): void {
     if ('wake' in answer) return this.#listener?.onWake();
+    if ('found' in answer) {
+      for (const lost of answer.found) this.#listener?.onFound?.(lost);
+      return;
+    }
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
     if (this.#waiting.size === 0) thread.unref();
@@ -156,8 +172,12 @@ export class SqliteStore implements Store {
 
   #ended(thread: Worker, reason: string): void {
     if (this.#thread === thread) this.#thread = undefined;
-    for (const { reject } of this.#waiting.values()) reject(storeError(this.place, reason));
+    this.#isOrphaned = true;
+    const error = storeError(this.place, reason, reason);
+    for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
+    // Nobody may have asked: the next call would find a thread that does not listen.
+    this.#listener?.onFailure?.(error);
   }
 
   #now(): number {

@@ -4,8 +4,9 @@
  */
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import { SqliteEngine, UnknownJob } from './sqlite-engine.ts';
-import { DATABASE, type Answer, type Call, type Failure, type StoreThreadBoot } from './sqlite-messages.ts';
+import { Moved, SqliteEngine, UnknownJob } from './sqlite-engine.ts';
+import { WAKE, type Answer, type Call, type Failure, type StoreThreadBoot } from './sqlite-messages.ts';
+import { reasonOf } from './sqlite-reasons.ts';
 import { WakeFile } from './wake-file.ts';
 
 /** How often the holders of others' runs are looked at, milliseconds, while there are any: a dead one is found in as much. */
@@ -26,13 +27,15 @@ let engine: SqliteEngine | undefined;
 /** Opened by the first call: so that what goes wrong is an answer to somebody. */
 function open(): SqliteEngine {
   engine ??= new SqliteEngine(boot, () => wakeFile?.touch());
-  wakeFile ??= new WakeFile(join(boot.folder, `${DATABASE}-wake`));
+  wakeFile ??= new WakeFile(join(boot.folder, WAKE));
   return engine;
 }
 
 /** Tells the listener what is due, and watches over others' runs as long as there are any. */
 function look(): void {
   if (!isListening || !engine) return;
+  // What is asked for next is answered by that.
+  if (engine.isMoved) return say({ wake: true });
   const { due, others } = engine.look();
   const now = Date.now() + boot.clockOffset;
   // What is due already may have been left by somebody who was faster: it is told again.
@@ -45,7 +48,8 @@ function look(): void {
 }
 
 function reap(): void {
-  engine?.reap(Date.now() + boot.clockOffset);
+  const found = engine?.reap(Date.now() + boot.clockOffset) ?? [];
+  if (found.length > 0) say({ found });
   look();
 }
 
@@ -67,6 +71,8 @@ function listen(): void {
 function carryOut({ method, now, args }: Call): unknown {
   if (method === 'close') return close();
   const opened = open();
+  // One that begins anew has nothing to lose.
+  if (method !== 'reopen' && opened.isMoved) throw new Moved();
   if (method === 'listen') return listen();
   return (opened[method] as (now: number, ...rest: readonly unknown[]) => unknown).call(opened, now, ...args);
 }
@@ -80,8 +86,18 @@ function close(): void {
   setImmediate(() => port.close());
 }
 
+/**
+ * This thread ends, and the handle makes another one, which opens all that is there now and tells of the runs that it held. The
+ * other handles notice by the wake-up.
+ */
+function beginAnew(moved: Moved): never {
+  wakeFile?.touch();
+  quietly(close)();
+  throw moved;
+}
+
 function failureOf(error: unknown): Failure {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = reasonOf(error, boot.folder);
   return error instanceof UnknownJob ? { message, known: error.known } : { message };
 }
 
@@ -89,6 +105,7 @@ port.on('message', (call: Call) => {
   try {
     say({ id: call.id, result: carryOut(call) });
   } catch (error) {
+    if (error instanceof Moved) beginAnew(error);
     say({ id: call.id, failure: failureOf(error) });
   }
 });

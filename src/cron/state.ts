@@ -34,7 +34,7 @@ export interface OpenTick {
 }
 
 /** The run that is going on. */
-export interface Running {
+interface Running {
   readonly runId: number;
   /** The store handle that holds the lock. */
   readonly holder: string;

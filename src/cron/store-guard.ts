@@ -72,6 +72,7 @@ export class StoreGuard {
         for (const held of this.#held) if (held.runId === run.runId && held.name === run.name) this.#held.delete(held);
         listener.onLost(run);
       },
+      onFound: (lost) => listener.onFound?.(lost),
       onFailure: (error) => this.#failed(error),
     });
     this.#isListening = true;

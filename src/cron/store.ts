@@ -78,6 +78,22 @@ export interface JobStatus {
   readonly failures: number;
   readonly last: RunRecord | null;
   readonly running: RunRecord | null;
+  /** The next attempt at what was begun and is not done; null where there is none to come, or one is going on. */
+  readonly again: { readonly attempt: number; readonly at: number } | null;
+}
+
+/** A run that was found without its worker, and what becomes of its tick. */
+export interface LostRun {
+  readonly name: string;
+  readonly runId: number;
+  readonly attempt: number;
+  readonly reason: string;
+  /** The next attempt; null where there is none to come. */
+  readonly again: { readonly attempt: number; readonly inMs: number } | null;
+  readonly isGivenUp: boolean;
+  /** In a row. */
+  readonly failures: number;
+  readonly isDeactivated: boolean;
 }
 
 /** What a handle tells without being asked. */
@@ -86,6 +102,8 @@ export interface StoreListener {
   onWake(): void;
   /** The run is somebody else's now, or soon will be: it must stop. */
   onLost(run: Run): void;
+  /** The handle has found a run of somebody who is gone, and has settled what becomes of it. */
+  onFound?(lost: LostRun): void;
   /** The store went away while nobody asked it for anything. */
   onFailure?(error: unknown): void;
 }

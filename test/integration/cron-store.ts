@@ -21,6 +21,7 @@ const CREW = 2;
 
 export function cronStores(mode: Mode): void {
   unwritable(mode);
+  removed(mode);
   postgres(mode);
 }
 
@@ -42,6 +43,26 @@ function unwritable(mode: Mode): void {
     t.equal((await get(`${server.url}/trigger/asked`)).status, 200);
     await noted({ job: 'asked', what: 'end' });
     t.equal(server.lines.filter(({ level }) => level >= 40).length, CREW, 'one line each');
+    server.kill('SIGTERM');
+    t.strictSame(await server.ended, [0, null]);
+  });
+}
+
+function removed(mode: Mode): void {
+  t.test('data_dir is removed while it serves: noticed and told, and jobs go on in a new one', async (t) => {
+    const site = await startCronSite(t, {
+      mode,
+      jobs: `{ often: { every: 1, run: noted() }, asked: { ${YEARLY}, run: noted() } }`,
+    });
+    const { server, noted, folder, jobs } = site;
+    t.equal((await get(`${server.url}/trigger/asked`)).status, 200);
+    await noted({ job: 'asked', what: 'end' });
+    rmSync(join(folder, '.tricorn'), { recursive: true });
+    await server.count(/^Jobs pause: .* it was removed or replaced while it was open/, CREW);
+    await server.count(BACK, CREW);
+    t.equal((await get(`${server.url}/trigger/asked`)).status, 200, 'by whoever has not noticed yet');
+    await noted({ job: 'asked', what: 'end' }, 2);
+    t.match(await jobs(), { asked: { last: { runId: 1 } }, often: { state: /waiting|running/ } });
     server.kill('SIGTERM');
     t.strictSame(await server.ended, [0, null]);
   });

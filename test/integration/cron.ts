@@ -93,6 +93,12 @@ function killed(mode: Mode): void {
     process.kill(pid, 'SIGKILL');
     const again = await noted({ job: 'long', what: 'end', attempt: 2 });
     t.ok(again.runId > runId);
+    t.match(await server.line(/^The run 1 of the job long was lost: its worker is gone; it is run again at once/), {
+      level: 40,
+      role: 'cron',
+      job: 'long',
+      run: runId,
+    });
     // In threaded mode there is but one process, which must start first.
     if (crewOf(mode) > 1) t.ok(again.at - at < 2000, `after ${again.at - at} ms`);
     await server.line(/^cron worker \d \(pid \d+\) is ready$/);
@@ -172,7 +178,26 @@ function stopped(mode: Mode): void {
     server.kill('SIGHUP');
     await noted({ job: 'long', what: 'signal' });
     await noted({ job: 'long', what: 'end', attempt: 2 });
+    await server.line(/^The run 1 of the job long has ended by its signal: its worker stops; it is run again$/);
     t.notOk(server.lines.some(({ level }) => level >= 40));
+  });
+
+  t.test('one that does not heed its signal is cut, and the log names it', async (t) => {
+    const site = await startCronSite(t, {
+      mode,
+      ini: 'graceful_timeout = 1',
+      jobs: `{ deaf: { ${YEARLY}, run: noted(({ attempt }) => attempt > 1 || pass(60_000)) } }`,
+    });
+    const { server, noted } = site;
+    await get(`${server.url}/trigger/deaf`);
+    await noted({ job: 'deaf', what: 'begin' });
+    server.kill('SIGHUP');
+    t.match(await server.line(/^The run 1 of the job deaf is cut: its worker stops/), {
+      level: 40,
+      job: 'deaf',
+      run: 1,
+    });
+    await noted({ job: 'deaf', what: 'end', attempt: 2 });
   });
 }
 

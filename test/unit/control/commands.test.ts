@@ -4,7 +4,7 @@ import { commands } from '../../../src/config/command-line.ts';
 import { settingKeys, flagOf } from '../../../src/config/settings.ts';
 import { commonFlags, ownFlags } from '../../../src/control/command-line.ts';
 import { controlCommands, exitCodes } from '../../../src/control/commands.ts';
-import { jobCommands } from '../../../src/cron/commands.ts';
+import { jobCommands, jobExitCodes } from '../../../src/cron/commands.ts';
 import { renderCommandHelp } from '../../../src/control/describe.ts';
 import { signalHelp } from '../../../src/supervisor/signals.ts';
 
@@ -66,5 +66,9 @@ t.test('docs/control.md and docs/cron.md have the commands about jobs', async (t
   for (const name of ['control', 'cron']) {
     const doc = readFileSync(new URL(`../../../docs/${name}.md`, import.meta.url), 'utf8');
     for (const { name: command } of jobCommands) t.match(doc, new RegExp(`^\\| \`${command}[ \`]`, 'm'), name);
+  }
+  const control = readFileSync(new URL('../../../docs/control.md', import.meta.url), 'utf8');
+  for (const code of Object.values(jobExitCodes)) {
+    t.match(control.slice(control.indexOf('<!-- job-exit-codes -->')), new RegExp(`^\\| ${code} `, 'm'));
   }
 });

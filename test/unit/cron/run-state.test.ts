@@ -111,8 +111,24 @@ t.test('a run that lost its worker is taken up at once, then later and later, an
     t.equal(job.due, due);
     job.now = at(due);
   }
-  t.equal(job.state.failures, 4);
+  t.equal(job.state.failures, 4, 'each counts');
 });
+
+t.test(
+  'three runs in a row that are killed over their timeout are one failure, and the tick is given up',
+  async (t) => {
+    const job = new Simulated(START, { rhythm: { cron: '@hourly', timezone: 'UTC' }, timeout: 60 });
+    job.now = at('2026-01-01 13:00');
+    for (const failures of [0, 0, 1]) {
+      t.ok(job.begin());
+      job.now += 66 * SECOND;
+      job.end('lost');
+      t.equal(job.state.failures, failures);
+      job.now += MINUTE;
+    }
+    t.equal(job.due, '2026-01-01 14:00:00');
+  },
+);
 
 t.test('a run that was killed over its timeout counts as a time-out', async (t) => {
   const job = new Simulated(START, { timeout: 60 });

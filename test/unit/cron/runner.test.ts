@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { Job } from '../../../src/cron/job.ts';
+import type { LostRun } from '../../../src/cron/store.ts';
 import { simulate, untilAborted } from './simulation.ts';
 import { at, MINUTE, SECOND, shown } from './support.ts';
 
@@ -191,17 +192,23 @@ t.test('drain: one that takes longer is told by its signal, then cut and given b
   await heeds.clock.advance(30 * SECOND);
   await told;
   t.match(heeds.store.ends, [{ outcome: 'cut', error: /AbortError\]: the worker stops/ }]);
+  t.match(heeds.log, [
+    { level: 'info', job: 'job', run: 1, message: /^The run 1 of the job job has ended by its signal/ },
+  ]);
 
-  const { clock, store, runner } = await simulate(t, EPOCH, { job: { run: forever, ...yearly } });
+  const { clock, store, runner, log } = await simulate(t, EPOCH, { job: { run: forever, ...yearly } });
   store.trigger('job');
   await clock.advance(0);
   const drained = runner.drain(30 * SECOND);
   await clock.advance(35 * SECOND - 1);
+  t.same(log, []);
   t.same(store.ends, []);
   await clock.advance(1);
   await drained;
-  t.match(store.ends, [{ outcome: 'cut' }]);
+  t.match(store.ends, [{ outcome: 'cut', error: 'it did not end within 5 s of its signal' }]);
   t.match(store.states.get('job'), { running: null, open: { why: 'cut' }, failures: 0 });
+  t.match(log, [{ level: 'warn', job: 'job', run: 1, message: /^The run 1 of the job job is cut: its worker stops/ }]);
+  t.equal(log.length, 1);
 });
 
 t.test('a run that is lost to somebody else is told so, and its end is not kept', async (t) => {
@@ -218,6 +225,51 @@ t.test('a run that is lost to somebody else is told so, and its end is not kept'
   t.equal(signal?.aborted, true);
   t.same(store.ends, []);
   t.match(log, [{ level: 'warn', message: /was lost to another worker/ }]);
+});
+
+t.test('one that has ended, which the store is yet to be told, is not cut', async (t) => {
+  const { clock, store, runner, log } = await simulate(t, EPOCH, {
+    job: { run: () => void (store.failure = new Error('connection refused')), ...yearly },
+  });
+  store.trigger('job');
+  await clock.advance(0);
+  const drained = runner.drain(0);
+  await clock.advance(10 * SECOND);
+  store.failure = undefined;
+  await clock.advance(SECOND);
+  await drained;
+  t.match(store.ends, [{ outcome: 'done' }]);
+  t.notOk(log.some(({ message }) => /is cut/.test(String(message))));
+});
+
+t.test('who finds a run without its worker says what becomes of it', async (t) => {
+  const { store, log } = await simulate(t, EPOCH, { job: { run: forever, ...yearly } });
+  const found = {
+    name: 'exits',
+    runId: 4,
+    attempt: 1,
+    reason: 'its worker is gone',
+    failures: 1,
+    isDeactivated: false,
+  };
+  const tell = (given: Partial<LostRun>): void =>
+    store.listeners[0]?.onFound?.({ ...found, again: null, isGivenUp: false, ...given });
+  tell({ again: { attempt: 2, inMs: 4700 } });
+  tell({ again: { attempt: 2, inMs: 0 } });
+  tell({ isGivenUp: true, attempt: 4 });
+  tell({ isDeactivated: true, failures: 5 });
+  const was = 'The run 4 of the job exits was lost: its worker is gone; it';
+  t.same(
+    log.map(({ level, message }) => [level, message]),
+    [
+      ['warn', `${was} is run again in 5 s (attempt 2)`],
+      ['warn', `${was} is run again at once (attempt 2)`],
+      ['warn', `${was} is given up after 4 attempts`],
+      ['warn', `${was} waits, for the job is paused, deactivated or gone`],
+      ['error', 'The job exits is deactivated after 5 failures; `tricorn resume exits` activates it again'],
+    ],
+  );
+  t.match(log[0], { job: 'exits', run: 4, attempt: 1, outcome: 'lost' });
 });
 
 t.test('progress of a run that is lost aborts it', async (t) => {

@@ -1,7 +1,7 @@
 /** What every engine of the store must do: the tests of sqlite-store and postgres-store run all of it. */
 import t, { type Test } from 'tap';
 import type { JobSpec } from '../../../src/cron/job.ts';
-import type { EndRequest, Run, Store, StoreOptions } from '../../../src/cron/store.ts';
+import type { EndRequest, LostRun, Run, Store, StoreOptions } from '../../../src/cron/store.ts';
 import { at, DAY, HOUR, limits, MINUTE, SECOND, specOf } from './support.ts';
 
 /** Opens a handle to the store of that name; the same name is the same store. The handle is closed with the test. */
@@ -257,6 +257,39 @@ export function contract(engine: string, open: Open): void {
     await one.close();
     t.match(await taken, { runId: run.runId + 1, attempt: 2, scheduledAt: run.scheduledAt });
     t.match(await two.history('job'), [{ runId: 2 }, { runId: 1, outcome: 'lost' }]);
+  });
+
+  test('who finds a run without its holder tells what becomes of it', async (t, bench) => {
+    const yearly = { rhythm: { cron: '@yearly', timezone: 'UTC' }, timeout: 60 } as const;
+    const [one, two] = [await bench.handle(), await bench.handle('cron 2')];
+    await one.sync([named('crashes', yearly), named('sleeps', yearly)], 1);
+    await one.trigger('sleeps');
+    await acquired(one, 'sleeps');
+    bench.now += MINUTE;
+    await one.trigger('crashes');
+    await acquired(one, 'crashes');
+    const found: LostRun[] = [];
+    const both = Promise.withResolvers<void>();
+    const onFound = (lost: LostRun): void => {
+      if (found.push(lost) === 2) both.resolve();
+    };
+    // PostgreSQL finds the dead by a clock that goes on.
+    await two.listen({ onWake: () => void (bench.now += SECOND), onLost: () => {}, onFound });
+    await one.close();
+    await both.promise;
+    found.sort((a, b) => (a.name < b.name ? -1 : 1));
+    t.match(found, [
+      {
+        name: 'crashes',
+        runId: 1,
+        attempt: 1,
+        reason: 'its worker is gone',
+        failures: 1,
+        again: { attempt: 2, inMs: 0 },
+      },
+      { name: 'sleeps', reason: /over its timeout, and its worker is gone/, failures: 0, again: { attempt: 2 } },
+    ]);
+    t.match(await two.history('crashes'), [{ outcome: 'lost', error: 'its worker is gone' }]);
   });
 
   test('a trigger of one handle wakes another that listens', async (t, bench) => {
