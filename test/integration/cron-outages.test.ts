@@ -126,6 +126,6 @@ t.test(
       t.equal(more.length, 1, `${name} was taken up once`);
     }
     // What the next ones began has ended with them.
-    t.ok(unfinished(await ledger.writes()).every(({ pid }) => workers.includes(pid)));
+    t.ok(unfinished(writes).every(({ pid }) => workers.includes(pid)));
   },
 );
