@@ -77,9 +77,10 @@ export class HeldRequest {
     return held;
   }
 
-  /** Resolves once the app has the request, and says so by `102 Processing`. */
+  /** Resolves once the app has the request, and says so by `102 Processing`: lab.ts does where it is asked to. */
   static async arrive(url: string): Promise<HeldRequest> {
-    const request = http.request(url, { method: 'POST', agent: false, headers: { 'transfer-encoding': 'chunked' } });
+    const headers = { 'transfer-encoding': 'chunked', 'x-tell': '1' };
+    const request = http.request(url, { method: 'POST', agent: false, headers });
     const held = new HeldRequest(request);
     request.flushHeaders();
     await once(request, 'information');
