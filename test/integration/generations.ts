@@ -13,6 +13,14 @@ const MIB = 1024 * 1024;
 const handler = (text: string): string => `export const handler = (_, response) => response.end('${text}');`;
 
 export function generations(mode: Mode): void {
+  reloads(mode);
+  rollsBack(mode);
+  growsNot(mode);
+  recycles(mode);
+  scales(mode);
+}
+
+function reloads(mode: Mode): void {
   t.test('reload waits for the outcome; rollback goes back; both say how they ended', async (t) => {
     const folder = t.testdir({ 'app.mjs': handler('one') });
     const deploy = (text: string): void => writeFileSync(join(folder, 'app.mjs'), text);
@@ -29,7 +37,9 @@ export function generations(mode: Mode): void {
     t.equal(await body(), 'two');
     t.match(await statusOf(server), { generation: 2, lastChange: { command: 'reload', outcome: 'failed' } });
   });
+}
 
+function rollsBack(mode: Mode): void {
   t.test('rollback starts the release before, although the link leads elsewhere', async (t) => {
     const folder = t.testdir({
       one: { 'app.mjs': handler('one') },
@@ -48,7 +58,9 @@ export function generations(mode: Mode): void {
     t.match(await server.control('rollback'), { code: 0 }, 'and forth');
     t.equal(await body(), 'two');
   });
+}
 
+function growsNot(mode: Mode): void {
   t.test('30 reloads in a row: the supervisor has no more of anything than before', async (t) => {
     const execArgv = ['--expose-gc', '--import', PROBE];
     const server = await startTricorn(t, fixture('load-app.ts'), modes[mode], { execArgv });
@@ -77,7 +89,9 @@ export function generations(mode: Mode): void {
     t.equal(server.stderr, '', 'nor a warning of too many listeners');
     t.equal((await statusOf(server)).generation, 34);
   });
+}
 
+function recycles(mode: Mode): void {
   t.test('recycle replaces one worker, stop stops', async (t) => {
     const server = await startTricorn(t, fixture('load-app.ts'), modes[mode]);
     const wanted = mode === 'evented' ? 1 : 2;
@@ -93,7 +107,9 @@ export function generations(mode: Mode): void {
     t.match(await server.control('stop'), { code: 0 });
     t.strictSame(await server.ended, [0, null]);
   });
+}
 
+function scales(mode: Mode): void {
   t.test('scale says so where it cannot be', async (t) => {
     const folder = t.testdir({ 'app.mjs': handler('one') });
     const server = await startTricorn(t, 'app.mjs', modes[mode], { cwd: folder });

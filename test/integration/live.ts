@@ -25,7 +25,7 @@ export default defineApp({
   },
 });`;
 
-const population: Readonly<Record<Mode, string>> = {
+const populations: Readonly<Record<Mode, string>> = {
   threaded: 'threads = 2',
   prefork: 'workers = 2',
   evented: 'evented = true',
@@ -41,10 +41,10 @@ interface Running {
 
 async function start(t: Test, mode: Mode, ...lines: readonly string[]): Promise<Running> {
   const ini = (more: readonly string[]): string => `[options]\naccess_log = false\n${more.join('\n')}\n`;
-  const folder = t.testdir({ 'app.mjs': APP, 'tricorn.ini': ini([population[mode], ...lines]) });
+  const folder = t.testdir({ 'app.mjs': APP, 'tricorn.ini': ini([populations[mode], ...lines]) });
   const server = await startTricorn(t, 'app.mjs', [], { cwd: folder });
   const apply = async (...fresh: readonly string[]): Promise<string> => {
-    const all = fresh.some((line) => /^(threads|workers|evented)/.test(line)) ? fresh : [population[mode], ...fresh];
+    const all = fresh.some((line) => /^(threads|workers|evented)/.test(line)) ? fresh : [populations[mode], ...fresh];
     writeFileSync(join(folder, 'tricorn.ini'), ini(all));
     const { code, stdout, stderr } = await server.control('reload', '--live');
     return `${code}: ${stdout}${stderr}`;
@@ -59,6 +59,14 @@ async function start(t: Test, mode: Mode, ...lines: readonly string[]): Promise<
 }
 
 export function liveSettings(mode: Mode): void {
+  logAndTime(mode);
+  processorTime(mode);
+  requests(mode);
+  mistake(mode);
+  population(mode);
+}
+
+function logAndTime(mode: Mode): void {
   t.test('log_level and limit_time_real, in loops that serve on', async (t) => {
     const { server, apply, loops } = await start(t, mode);
     const before = await loops();
@@ -77,7 +85,9 @@ export function liveSettings(mode: Mode): void {
     t.same(await loops(), before);
     t.notOk(server.lines.slice(length).some(({ msg }) => /asked for its loop/.test(msg)));
   });
+}
 
+function processorTime(mode: Mode): void {
   t.test('limit_time_cpu: a blocked loop is killed, with its stack, and its replacement knows the limit', async (t) => {
     const { server, apply } = await start(t, mode, 'limit_time_cpu = 600', 'limit_time_real = 600');
     t.match(await apply('limit_time_cpu = 0.3', 'limit_time_real = 600'), /^0: .*limit_time_cpu = 0.3 s/);
@@ -87,7 +97,9 @@ export function liveSettings(mode: Mode): void {
       await t.rejects(answer);
     }
   });
+}
 
+function requests(mode: Mode): void {
   t.test('limit_request: those that have served so many are recycled at once', async (t) => {
     const { server, apply, loops } = await start(t, mode);
     const before = await loops();
@@ -97,7 +109,9 @@ export function liveSettings(mode: Mode): void {
     while (!(await recycled()));
     t.pass('a new loop answers');
   });
+}
 
+function mistake(mode: Mode): void {
   t.test('a mistake in the configuration changes nothing', async (t) => {
     const { server, apply, loops } = await start(t, mode);
     const before = await loops();
@@ -106,7 +120,9 @@ export function liveSettings(mode: Mode): void {
     t.notOk(server.lines.some(({ msg }) => /asked for its loop/.test(msg)));
     t.match(await apply(), /^0: reload done: no live setting differs$/m);
   });
+}
 
+function population(mode: Mode): void {
   if (mode === 'evented') return;
   t.test('the population', async (t) => {
     const { server, apply } = await start(t, mode);
