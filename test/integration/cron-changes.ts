@@ -2,6 +2,7 @@
  * Which generation decides about the jobs: the newest of those that have come to serve. cron-changes.*.test.ts run it, one file
  * a mode.
  */
+import { once } from 'node:events';
 import t from 'tap';
 import { cronWorkersOf, startCronSite } from '../support/cron-site.ts';
 import type { Mode } from '../support/tricorn.ts';
@@ -30,7 +31,7 @@ function emptied(mode: Mode): void {
     deploy('{ often: { every: 1, run: noted() } }');
     t.match(await server.control('reload'), { code: 0 });
     t.match(await jobs(), { often: { state: /waiting|running/ } });
-    await noted({ job: 'often', what: 'end' }, before / 2 + 1);
+    await noted({ job: 'often', what: 'end' }, Math.floor(before / 2) + 1);
   });
 
   t.test('the same without HTTP, and at a restart with a store of its own', async (t) => {
@@ -40,8 +41,8 @@ function emptied(mode: Mode): void {
     site.deploy('{}');
     t.match(await site.server.control('reload'), { code: 0 });
     t.match(await site.jobs(), { often: { state: 'gone' } });
-    await site.server.line(/^Generation 1 has ended/);
-    t.equal(cronWorkersOf(site).length, 0);
+    // Those of the new generation, too: who else could have told that there are no jobs?
+    while (cronWorkersOf(site).length > 0) await once(site.server, 'line');
     site.deploy('{ other: { every: 1, run: noted() } }');
     t.match(await site.server.control('reload'), { code: 0 });
     await site.noted({ job: 'other', what: 'end' });
