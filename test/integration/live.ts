@@ -62,6 +62,8 @@ export function liveSettings(mode: Mode): void {
   logAndTime(mode);
   processorTime(mode);
   requests(mode);
+  wear(mode);
+  poison(mode);
   mistake(mode);
   population(mode);
 }
@@ -108,6 +110,44 @@ function requests(mode: Mode): void {
     const recycled = async (): Promise<boolean> => [...(await loops())].some((loop) => !before.has(loop));
     while (!(await recycled()));
     t.pass('a new loop answers');
+  });
+}
+
+function wear(mode: Mode): void {
+  const limits = {
+    limit_time_worker: ['limit_time_worker = 0.5'],
+    limit_memory_soft: ['limit_memory_soft = 20MiB', 'limit_memory_soft_evented = 20MiB'],
+  };
+  for (const [limit, lines] of Object.entries(limits)) {
+    t.test(`${limit}: those that are over it are recycled`, async (t) => {
+      const { server, apply } = await start(t, mode);
+      t.match(await apply(...lines), /^0: /);
+      await server.line(new RegExp(`due to be recycled: ${limit}`));
+      await server.line(/has ended$/);
+      t.equal((await get(`${server.url}/loop`)).status, 200);
+    });
+  }
+
+  t.test('limit_memory_hard: one that is over it is killed', async (t) => {
+    const { server, apply } = await start(t, mode);
+    t.match(await apply('limit_memory_hard = 20MiB', 'limit_memory_hard_evented = 20MiB'), /^0: /);
+    await server.line(/limit_memory_hard: \d+ MiB, killed/);
+  });
+}
+
+function poison(mode: Mode): void {
+  t.test('poison_threshold: a route that has killed so many loops is refused', async (t) => {
+    const { server, apply } = await start(t, mode, 'poison_threshold = 0');
+    t.match(
+      await apply('poison_threshold = 1', 'limit_time_cpu = 0.3', 'limit_time_real = 600'),
+      /poison_threshold = 1/,
+    );
+    await t.rejects(get(`${server.url}/block`));
+    await server.line(/has led to 1 kills of event loops/);
+    // One that comes before the word of it is there blocks once more.
+    let answer: Awaited<ReturnType<typeof get>> | undefined;
+    while (!answer) answer = await get(`${server.url}/block`).catch(() => undefined);
+    t.match(answer, { status: 503, body: /TRC_POISON/ });
   });
 }
 
