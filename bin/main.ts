@@ -2,8 +2,8 @@
  * The mode selector: reads flags and ini, instantiates one of the three servers, and runs the command on it. Commands
  * to a server that runs already are handed to src/control/cli.ts.
  */
-import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
+import { fs } from '../src/builtins.ts';
 import type { CommonServer, ServerOptions } from '../src/common-server.ts';
 import { commands, parseCommandLine } from '../src/config/command-line.ts';
 import type { Config, LoadedConfig } from '../src/config/config.ts';
@@ -85,7 +85,7 @@ async function check(loaded: LoadedConfig, { env, io, json }: Check): Promise<nu
  * process.cwd() names the folder that it led to at the start (unicorn does the same).
  */
 function whereCalled({ PWD: named }: Environment, cwd: string): string {
-  const [shell, actual] = [named, cwd].map((path) => path && statSync(path, { throwIfNoEntry: false }));
+  const [shell, actual] = [named, cwd].map((path) => path && fs.statSync(path, { throwIfNoEntry: false }));
   const same = shell && actual && shell.dev === actual.dev && shell.ino === actual.ino;
   return same && named !== undefined && isAbsolute(named) ? named : cwd;
 }
@@ -122,7 +122,7 @@ function version(): string {
   const ending = import.meta.filename.slice(-3);
   // bin/main.ts in the checkout, dist/bin/main.js in the package.
   const manifest = new URL(ending === '.ts' ? '../package.json' : '../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
+  return (JSON.parse(fs.readFileSync(manifest, 'utf8')) as { version: string }).version;
 }
 
 function print(io: Io, text: string): number {

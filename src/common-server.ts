@@ -7,6 +7,7 @@
  * A mode is a subclass that says how many workers there should be (`population`) and what another size means (`resize`).
  * After Odoo's CommonServer (odoo/service/server.py) and unicorn's master loop.
  */
+import { monotonicMs } from './builtins.ts';
 import type { Config, LoadedConfig } from './config/config.ts';
 import { logError, type WireError } from './errors.ts';
 import type { Logger } from './log/supervisor-log.ts';
@@ -71,7 +72,7 @@ export abstract class CommonServer {
 
   constructor(loaded: LoadedConfig, options: ServerOptions) {
     const { successorOf, ...others } = options;
-    const { log, clock = () => performance.now() } = others;
+    const { log, clock = monotonicMs } = others;
     const release = freeze(loaded);
     this.#loaded = release.loaded;
     this.folder = release.folder;

@@ -4,7 +4,7 @@
  *
  * `exit` is the exit code of the process that the error ends, `status` the HTTP status of the answer it becomes.
  */
-import { inspect } from 'node:util';
+import { util } from './builtins.ts';
 import type { Logger } from './log/supervisor-log.ts';
 
 export interface Entry {
@@ -265,7 +265,7 @@ export function logError(
 }
 
 function stackOf(error: unknown): string {
-  if (!(error instanceof Error)) return `thrown: ${inspect(error)}`;
+  if (!(error instanceof Error)) return `thrown: ${util.inspect(error)}`;
   const own = error.stack ?? String(error);
   return error.cause === undefined ? own : `${own}\nCaused by: ${stackOf(error.cause)}`;
 }

@@ -1,5 +1,5 @@
 /** The command line: command, action, and settings given as flags. */
-import { parseArgs } from 'node:util';
+import { util } from '../builtins.ts';
 import { controlCommands } from '../control/commands.ts';
 import { jobCommands } from '../cron/commands.ts';
 import { type Given, oldName, type Source } from './given.ts';
@@ -122,8 +122,13 @@ function tokenize(argv: readonly string[], reader: Reader): readonly Token[] {
 }
 
 function tokensOf(argv: readonly string[]) {
-  return parseArgs({ args: [...argv], options: { ...options }, strict: false, allowPositionals: true, tokens: true })
-    .tokens;
+  return util.parseArgs({
+    args: [...argv],
+    options: { ...options },
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  }).tokens;
 }
 
 /** `-1` is a value: refused by its range, it makes the better message. */

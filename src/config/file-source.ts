@@ -1,6 +1,6 @@
 /** Settings from the ini file, and the options of the app. */
-import { lstatSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { fs } from '../builtins.ts';
 import { configFromEnvironment, type Environment } from './environment.ts';
 import { type Given, oldName, type Source } from './given.ts';
 import { type IniEntry, type IniFile, readIniFile } from './ini-file.ts';
@@ -45,7 +45,7 @@ const noFile: Omit<FileSource, 'folder'> = {
 /** Also where it leads nowhere or may not be looked at: reading it then says so. */
 function isThere(path: string): boolean {
   try {
-    lstatSync(path);
+    fs.lstatSync(path);
     return true;
   } catch (error) {
     return !(error instanceof Error && 'code' in error && error.code === 'ENOENT');

@@ -2,8 +2,8 @@
  * Reads the ini file. What the values are is decided by `ini`; a line scanner beside it knows the line of each key and
  * sees what `ini` passes over: duplicates, keys outside a section, unknown sections, lines that are neither.
  */
-import { readFileSync, statSync } from 'node:fs';
 import ini from 'ini';
+import { fs } from '../builtins.ts';
 import { nearest } from './nearest.ts';
 import { showPath, showText } from './show.ts';
 
@@ -36,9 +36,9 @@ export function readIniFile(path: string, name: string, naming: string = name): 
   let bytes: Buffer;
   try {
     // A device would be read without end. A folder is told by readFileSync.
-    const stat = statSync(path);
+    const stat = fs.statSync(path);
     if (!stat.isFile() && !stat.isDirectory()) return unreadable(`${naming}: is no regular file: ${showPath(path)}`);
-    bytes = readFileSync(path);
+    bytes = fs.readFileSync(path);
   } catch (error) {
     return unreadable(`${naming}: ${whyUnreadable(error, path)}`);
   }

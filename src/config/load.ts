@@ -1,7 +1,7 @@
 /** Loads the configuration: default < file < environment < flag. */
-import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { extname, join, resolve } from 'node:path';
+import { fs } from '../builtins.ts';
 import { TricornError } from '../errors.ts';
 import { parseCommandLine } from './command-line.ts';
 import type { Config, LoadedConfig } from './config.ts';
@@ -194,7 +194,7 @@ function checkFiles({ config, winners }: Merged): string[] {
 
 function fileProblem(path: string, endings: readonly string[]): string | undefined {
   try {
-    if (!statSync(path).isFile()) return `is no file: ${showPath(path)}`;
+    if (!fs.statSync(path).isFile()) return `is no file: ${showPath(path)}`;
   } catch (error) {
     return whyUnreadable(error, path);
   }

@@ -1,6 +1,6 @@
 /** Opens the control socket, for the supervisor. */
-import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fs } from '../builtins.ts';
 import type { Environment } from '../config/environment.ts';
 import type { Config } from '../config/config.ts';
 import { NO_CONTROL } from '../config/settings.ts';
@@ -73,10 +73,10 @@ async function listenOrClose(server: ControlServer, listener: UnixListener): Pro
  * container may mean nothing, and the socket, which one that just starts does not answer on yet.
  */
 async function sweep(directory: string): Promise<void> {
-  for (const name of readdirSync(directory)) {
+  for (const name of fs.readdirSync(directory)) {
     const pid = Number(/^(\d+)\.sock$/.exec(name)?.[1] ?? 0);
     if (pid === 0 || isAlive(pid)) continue;
     const path = join(directory, name);
-    if ((await connectError(path)) === 'ECONNREFUSED') rmSync(path, { force: true });
+    if ((await connectError(path)) === 'ECONNREFUSED') fs.rmSync(path, { force: true });
   }
 }

@@ -2,9 +2,9 @@
  * The folder in which each server has its control socket, by its pid. Server and commands must come to the same one:
  * they may be started by different hands, with different environments.
  */
-import { lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fs } from '../builtins.ts';
 import type { Environment } from '../config/environment.ts';
 
 export interface Surroundings {
@@ -60,9 +60,9 @@ function isSafe(uid: number): (directory: string) => boolean {
  */
 export function makeRuntimeDirectory(around: Surroundings): string {
   const directory = runtimeDirectory(around);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
   // What the service manager or root made may be a link; a link in /tmp may be anybody's.
-  const path = directory.startsWith(around.tmp) ? directory : realpathSync(directory);
+  const path = directory.startsWith(around.tmp) ? directory : fs.realpathSync(directory);
   const reason = danger(path, around.uid);
   if (reason !== undefined) throw new Error(`the folder ${directory} ${reason}`);
   return path;
@@ -70,15 +70,15 @@ export function makeRuntimeDirectory(around: Surroundings): string {
 
 /** Why nobody should trust what is in the folder; undefined where it is fine. */
 function danger(path: string, uid: number): string | undefined {
-  if (!isDirectory(path) || lstatSync(path).isSymbolicLink()) return 'is none';
-  const stat = lstatSync(path);
+  if (!isDirectory(path) || fs.lstatSync(path).isSymbolicLink()) return 'is none';
+  const stat = fs.lstatSync(path);
   if (stat.uid !== uid) return `belongs to another user (uid ${stat.uid})`;
   return (stat.mode & WRITABLE_BY_OTHERS) === 0 ? undefined : 'may be written to by others';
 }
 
 function isDirectory(path: string): boolean {
   try {
-    return path !== '' && statSync(path).isDirectory();
+    return path !== '' && fs.statSync(path).isDirectory();
   } catch {
     // Not there, or behind a folder that is none of ours.
     return false;

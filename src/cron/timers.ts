@@ -1,3 +1,5 @@
+import { monotonicMs } from '../builtins.ts';
+
 /** From its signal on, a job has as long to end, milliseconds. */
 export const AFTER_SIGNAL_MS = 5000;
 
@@ -13,7 +15,7 @@ export interface Timers {
 }
 
 export const realTimers: Timers = {
-  now: () => performance.now(),
+  now: monotonicMs,
   after: (ms, call) => {
     const timer = setTimeout(call, ms);
     return () => clearTimeout(timer);

@@ -6,9 +6,9 @@
  * O_NONBLOCK, as a descriptor of our own: nobody else's flags change, and nobody can change ours. That cannot be had for a
  * socket (journald, a parent that is Node): there process.stdout is touched, whereupon Node makes the shared one non-blocking.
  */
-import fs from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 
+import { fs } from '../builtins.ts';
 import { TricornError } from '../errors.ts';
 
 /** Linux writes this much to a pipe in one piece; so lines of several writers do not mix. */

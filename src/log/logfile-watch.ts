@@ -1,5 +1,5 @@
-import fs from 'node:fs';
-
+import type { Stats } from 'node:fs';
+import { fs } from '../builtins.ts';
 import { describe, LOGFILE_FLAGS, LOGFILE_MODE } from './destination.ts';
 import type { Destination } from './destination.ts';
 
@@ -40,6 +40,6 @@ function reopen(current: Destination, done: (next: Destination) => void): void {
   });
 }
 
-function sameFile(a: fs.Stats, b: fs.Stats): boolean {
+function sameFile(a: Stats, b: Stats): boolean {
   return a.ino === b.ino && a.dev === b.dev;
 }

@@ -16,8 +16,8 @@
  * | broken  | nobody reads standard output any more; lines are discarded  | closed                                       |
  * | closed  | close() was called; lines are discarded                     | -                                            |
  */
-import fs from 'node:fs';
 
+import { fs, monotonicMs } from '../builtins.ts';
 import { isNonBlocking } from './destination.ts';
 import type { Destination } from './destination.ts';
 import { LogfileWatch } from './logfile-watch.ts';
@@ -108,7 +108,7 @@ export class Sink {
    * pool, which completes it even while the process exits (tried, with a busy pool too).
    */
   flushSync(patience = 0): void {
-    const deadline = performance.now() + patience;
+    const deadline = monotonicMs() + patience;
     if (this.#state === 'busy') return this.#flushBehind(deadline);
     while (this.#nextChunk()) {
       try {
@@ -214,7 +214,7 @@ export class Sink {
   #mayWriteDirect(): boolean {
     const { kind, direct, fd } = this.#destination;
     if (direct || kind === 'file') return direct;
-    const now = performance.now();
+    const now = monotonicMs();
     if (now - this.#lookedAt < TRUST_MS) return this.#nonBlocking;
     this.#lookedAt = now;
     this.#nonBlocking = isNonBlocking(fd);
@@ -327,7 +327,7 @@ function writeOut(fd: number, buffer: Buffer, deadline: number): boolean {
 
 /** Sleeps 5 ms where the reader may yet catch up before the deadline; else says false. */
 function waitAWhile(error: unknown, deadline: number): boolean {
-  if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || performance.now() >= deadline) return false;
+  if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || monotonicMs() >= deadline) return false;
   Atomics.wait(sleeper, 0, 0, 5);
   return true;
 }

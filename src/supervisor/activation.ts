@@ -2,8 +2,8 @@
  * Socket activation: listening sockets that systemd (or whoever speaks its protocol, sd_listen_fds(3)) has opened and
  * passes on. Lives in the supervisor. What was passed is never removed: it belongs to who opened it.
  */
-import { fstatSync, readFileSync } from 'node:fs';
 import { Socket, type AddressInfo } from 'node:net';
+import { fs } from '../builtins.ts';
 import { TricornError } from '../errors.ts';
 import { formatAddress, type Listener } from './listener.ts';
 
@@ -49,7 +49,7 @@ export function adopt({ fd, name }: Passed): Listener {
     throw new TricornError('TRC_ACTIVATION', { what: `descriptor ${fd} (${name})`, reason }, { cause });
   };
   try {
-    if (!fstatSync(fd).isSocket()) refuse('is no socket');
+    if (!fs.fstatSync(fd).isSocket()) refuse('is no socket');
   } catch (error) {
     if (error instanceof TricornError) throw error;
     refuse('is not open', error);
@@ -74,13 +74,13 @@ export function adopt({ fd, name }: Passed): Listener {
 
 function addressOf(socket: Socket, fd: number): AddressInfo | string {
   if (socket.localAddress !== undefined) return socket.address() as AddressInfo;
-  return pathOf(fstatSync(fd).ino) ?? `descriptor ${fd}`;
+  return pathOf(fs.fstatSync(fd).ino) ?? `descriptor ${fd}`;
 }
 
 /** Of a unix socket, which Node has no way to ask; known on Linux only. */
 function pathOf(inode: number): string | undefined {
   try {
-    const table = readFileSync('/proc/net/unix', 'utf8');
+    const table = fs.readFileSync('/proc/net/unix', 'utf8');
     return new RegExp(`^(?:\\S+ +){6}${inode} (.+)$`, 'm').exec(table)?.[1];
   } catch {
     return undefined;

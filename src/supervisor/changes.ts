@@ -13,7 +13,8 @@ import type { ChangeRequest, LastChange, Outcome, Progress } from './change.ts';
 import { renewable, renewThreads } from './renew-threads.ts';
 import { keepWhatNeedsRestart, withMode } from './restart-settings.ts';
 import type { Supervisor } from './supervisor.ts';
-import { Trial } from './trial.ts';
+import type { Trial } from './trial.ts';
+import { trialOf } from './on-demand.ts';
 import type { Upgrade, UpgradeOptions } from './upgrade.ts';
 import { closed } from './worker-handle.ts';
 
@@ -203,17 +204,15 @@ export class Changes {
   async #replace(loaded: LoadedConfig, what: string): Promise<Outcome> {
     const old = this.#supervisor.current;
     const next = await successor(loaded, old);
+    // A rollback is to be quick.
+    const trial = what === 'reload' ? await this.#trialOf(next, old) : undefined;
     if (this.#supervisor.state !== 'serving') return STOPPING;
+    this.#trial = trial;
     this.#log.info({ generation: next.generation }, `${sentence(what)}: ${next.describe()} starts`);
     this.#supervisor.tellChange('begins');
     this.#next = next;
     this.#bootsSince = this.#supervisor.clock();
     this.#told = '';
-    const { clock } = this.#supervisor;
-    // A rollback is to be quick.
-    if (what === 'reload') {
-      this.#trial = Trial.of({ next, old, log: this.#log, clock, onJudged: () => this.#follow(next) });
-    }
     // Before its first tick.
     this.#follow(next);
     const error = await this.#boot(next, old);
@@ -235,6 +234,11 @@ export class Changes {
     const text = `generation ${next.generation} serves, ${next.describe()}, ${next.form}${kept.join('')}`;
     this.#log.info({ generation: next.generation }, `${sentence(what)}: ${text}`);
     return { outcome: 'done', text, generation: next.generation };
+  }
+
+  #trialOf(next: CommonServer, old: CommonServer): Promise<Trial | undefined> {
+    const { clock } = this.#supervisor;
+    return trialOf({ next, old, log: this.#log, clock, onJudged: () => this.#follow(next) });
   }
 
   /** Beside the old one; in its very process, thread by thread, where that is asked for and can be. */

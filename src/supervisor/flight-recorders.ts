@@ -2,9 +2,9 @@
  * The supervisor's side of the flight record (src/flight-record.ts). In normal operation there is none. After a worker
  * died without a word, those that start within RECORD_MS get one, so that the next such death names its requests.
  */
-import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fs } from '../builtins.ts';
 import { decodeFlights } from '../flight-record.ts';
 import type { RequestInFlight } from '../log/requests.ts';
 
@@ -17,24 +17,24 @@ export class FlightRecorder {
 
   /** @throws Error where no folder can be written to */
   constructor() {
-    const folder = mkdtempSync(join(existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir(), 'tricorn-'));
+    const folder = fs.mkdtempSync(join(fs.existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir(), 'tricorn-'));
     try {
-      this.fd = openSync(join(folder, 'flights'), 'wx+', 0o600);
+      this.fd = fs.openSync(join(folder, 'flights'), 'wx+', 0o600);
     } finally {
       // It lives on by its descriptors, and nothing is left behind, however the supervisor ends.
-      rmSync(folder, { recursive: true, force: true });
+      fs.rmSync(folder, { recursive: true, force: true });
     }
   }
 
   /** The requests that were in flight when the worker last wrote, the oldest first. */
   read(): RequestInFlight[] {
-    const record = Buffer.alloc(fstatSync(this.fd).size);
-    readSync(this.fd, record, 0, record.length, 0);
+    const record = Buffer.alloc(fs.fstatSync(this.fd).size);
+    fs.readSync(this.fd, record, 0, record.length, 0);
     return decodeFlights(record, Date.now());
   }
 
   close(): void {
-    closeSync(this.fd);
+    fs.closeSync(this.fd);
   }
 }
 

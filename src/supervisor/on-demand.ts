@@ -6,6 +6,7 @@ import type { Logger } from '../log/supervisor-log.ts';
 import type { Account } from './account.ts';
 import type { Predecessor } from './predecessor.ts';
 import type { Supervisor } from './supervisor.ts';
+import type { Trial, TrialOptions } from './trial.ts';
 
 /** Whose rights the workers get; the logfile is theirs, too. @throws TricornError TRC_USER */
 export async function findAccount(config: Config, check: boolean): Promise<Account | undefined> {
@@ -44,4 +45,10 @@ export async function watchAppOf(supervisor: Supervisor, log: Logger): Promise<A
   const { watchApp } = await import('../dev/watch-app.ts');
   if (supervisor.state !== 'booting') return undefined;
   return watchApp({ supervisor, log, reload: () => supervisor.changes.reloadAnew() });
+}
+
+/** Of a reload; undefined where there is no canary. */
+export async function trialOf(options: TrialOptions): Promise<Trial | undefined> {
+  if (options.next.config.canary === '') return undefined;
+  return (await import('./trial.ts')).Trial.of(options);
 }

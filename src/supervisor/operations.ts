@@ -1,6 +1,6 @@
 /** What the control socket can ask of the supervisor. Loaded with it. */
-import { readFileSync } from 'node:fs';
 import { setTimeout as pass } from 'node:timers/promises';
+import { fs } from '../builtins.ts';
 import type { Operations, Status, WorkerStacks, WorkerStatus } from '../control/operations.ts';
 import { describeListener } from './listener.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -68,5 +68,5 @@ function version(): string {
   const ending = import.meta.filename.slice(-3);
   // src/supervisor in the checkout, dist/src/supervisor in the package.
   const manifest = new URL(ending === '.ts' ? '../../package.json' : '../../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
+  return (JSON.parse(fs.readFileSync(manifest, 'utf8')) as { version: string }).version;
 }

@@ -1,6 +1,6 @@
 /** The pidfile: written once the port is ours, removed at the end if it still names us. Lives in the supervisor. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { fs } from '../builtins.ts';
 import { TricornError } from '../errors.ts';
 import { isAlive } from './probe.ts';
 
@@ -18,7 +18,7 @@ export class Pidfile {
    */
   write(predecessor?: number): void {
     if (this.#path === '') return;
-    const stat = statSync(this.#path, { throwIfNoEntry: false });
+    const stat = fs.statSync(this.#path, { throwIfNoEntry: false });
     if (stat && !stat.isFile()) throw this.#error('is no regular file');
     const holder = this.#read();
     if (
@@ -33,10 +33,10 @@ export class Pidfile {
     // Written aside and renamed: a reader never sees half a number.
     const aside = `${this.#path}.${process.pid}`;
     try {
-      writeFileSync(aside, `${process.pid}\n`, { mode: 0o644 });
-      renameSync(aside, this.#path);
+      fs.writeFileSync(aside, `${process.pid}\n`, { mode: 0o644 });
+      fs.renameSync(aside, this.#path);
     } catch (error) {
-      rmSync(aside, { force: true });
+      fs.rmSync(aside, { force: true });
       throw this.#error((error as NodeJS.ErrnoException).message, error);
     }
   }
@@ -45,7 +45,7 @@ export class Pidfile {
   remove(): void {
     if (this.#path === '' || this.#read() !== process.pid) return;
     try {
-      rmSync(this.#path, { force: true });
+      fs.rmSync(this.#path, { force: true });
     } catch {
       // The folder was taken away or made read-only: no reason to end otherwise than asked.
     }
@@ -54,8 +54,8 @@ export class Pidfile {
   #read(): number | undefined {
     try {
       // A device would be read without end.
-      if (!statSync(this.#path).isFile()) return undefined;
-      const text = readFileSync(this.#path, 'utf8').trim();
+      if (!fs.statSync(this.#path).isFile()) return undefined;
+      const text = fs.readFileSync(this.#path, 'utf8').trim();
       return /^[1-9]\d*$/.test(text) ? Number(text) : undefined;
     } catch {
       // Missing or unreadable: writing will tell.
@@ -79,7 +79,7 @@ function mayBeSupervisor(pid: number): boolean {
 
 function commandOf(pid: number): string[] | undefined {
   try {
-    if (existsSync('/proc/self/cmdline')) return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    if (fs.existsSync('/proc/self/cmdline')) return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
     const line = execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).trim();
     return [line, ...line.split(' ')];
   } catch {

@@ -3,7 +3,7 @@
  * led to when it was made, so that a worker that is replaced later runs the same code as the others, and so that a
  * rollback finds the old code.
  */
-import { realpathSync } from 'node:fs';
+import { fs } from '../builtins.ts';
 import type { LoadedConfig } from '../config/config.ts';
 
 export interface Release {
@@ -24,7 +24,7 @@ export function freeze(loaded: LoadedConfig): Release {
 function resolved(path: string): string {
   if (path === '') return path;
   try {
-    return realpathSync(path);
+    return fs.realpathSync(path);
   } catch {
     return path;
   }

@@ -1,7 +1,7 @@
 /** Starts worker processes by node:cluster. Lives in the supervisor; knows how a worker inherits its descriptors. */
 import cluster, { type Worker } from 'node:cluster';
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { fs } from '../builtins.ts';
 import type { Account } from './account.ts';
 import type { Inheritance } from './inheritance.ts';
 
@@ -29,7 +29,7 @@ export function spawnWorker({ fds, account, folder }: SpawnOptions): Worker {
   cluster.setupPrimary({
     exec: ENTRY,
     // A folder that is swapped by a deploy must not keep the next worker from starting.
-    cwd: existsSync(folder) ? folder : '/',
+    cwd: fs.existsSync(folder) ? folder : '/',
     // SIGUSR1 means statistics here; Node would open its debugging port.
     execArgv: [...process.execArgv.filter(isNoDebugger), ...CONDITIONS, '--disable-sigusr1'],
     args: [],

@@ -2,6 +2,7 @@
  * What outlives every generation of the service: its sockets, its signals and its tick, its pidfile and its exit code.
  * The states of the service are written down in server-state.ts; its changes, such as a reload, are made by changes.ts.
  */
+import { monotonicMs } from '../builtins.ts';
 import type { CommonServer, ServerOptions } from '../common-server.ts';
 import type { Config, LoadedConfig } from '../config/config.ts';
 import type { Spares } from '../dev/spares.ts';
@@ -51,7 +52,7 @@ export class Supervisor {
   #hasServed = false;
   #startedAt = 0;
 
-  constructor(loaded: LoadedConfig, { log, check = false, clock = () => performance.now() }: ServerOptions) {
+  constructor(loaded: LoadedConfig, { log, check = false, clock = monotonicMs }: ServerOptions) {
     this.#loaded = loaded;
     this.#log = log;
     this.check = check;

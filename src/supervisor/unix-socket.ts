@@ -5,9 +5,9 @@
  * wider, a stale file is replaced in one step, and libuv, which removes the name that it bound when the socket is
  * closed, cannot remove a file of that path which is another's by then.
  */
-import { chmodSync, chownSync, lstatSync, renameSync, rmSync } from 'node:fs';
 import { BoundSocket, type BoundSocketOptions } from 'node:net';
 import { dirname, join } from 'node:path';
+import { fs } from '../builtins.ts';
 import { TricornError } from '../errors.ts';
 import type { FileId } from './handover.ts';
 import type { Listener } from './listener.ts';
@@ -47,8 +47,8 @@ export async function bindUnixSocket(options: UnixSocketOptions): Promise<UnixLi
     const bound = bind(aside);
     try {
       permit(aside, { mode, owner });
-      const { dev, ino } = lstatSync(aside);
-      renameSync(aside, path);
+      const { dev, ino } = fs.lstatSync(aside);
+      fs.renameSync(aside, path);
       // Also where a server listens on it by now, which closes the descriptor with itself.
       const leave = (): void => bound[Symbol.dispose]();
       return { ...listenerOf(path, bound.fd(), { dev, ino }, leave), bound };
@@ -84,8 +84,8 @@ export function refit(listener: Listener, file: FileId, options: UnixSocketOptio
 }
 
 function permit(path: string, { mode, owner }: Omit<UnixSocketOptions, 'path'>): void {
-  if (owner) chownSync(path, owner.uid, owner.gid);
-  chmodSync(path, Number.parseInt(mode, 8));
+  if (owner) fs.chownSync(path, owner.uid, owner.gid);
+  fs.chmodSync(path, Number.parseInt(mode, 8));
 }
 
 function listenerOf(path: string, fd: number, file: FileId, leave: () => void): Listener {
@@ -106,7 +106,7 @@ function listenerOf(path: string, fd: number, file: FileId, leave: () => void): 
 
 function bind(path: string): BoundSocket {
   // Left behind by a supervisor of the same pid that was killed in this very moment.
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path, { force: true });
+  if (fs.lstatSync(path, { throwIfNoEntry: false })?.isSocket()) fs.rmSync(path, { force: true });
   // The types of Node do not know of paths yet.
   const options: BoundSocketOptions & { path: string } = { path };
   return new BoundSocket(options);
@@ -116,9 +116,9 @@ function bind(path: string): BoundSocket {
 async function obstacleAt(path: string, takeOver: boolean): Promise<string | undefined> {
   // The name aside may be short enough where this is not: then nobody could connect.
   if (Buffer.byteLength(path) > LONGEST) return TOO_LONG;
-  const stat = lstatSync(path, { throwIfNoEntry: false });
+  const stat = fs.lstatSync(path, { throwIfNoEntry: false });
   // The system's own word for a folder that is missing would be EACCES.
-  if (!lstatSync(dirname(path), { throwIfNoEntry: false })) return `there is no folder ${dirname(path)}`;
+  if (!fs.lstatSync(dirname(path), { throwIfNoEntry: false })) return `there is no folder ${dirname(path)}`;
   if (stat === undefined) return undefined;
   if (!stat.isSocket()) return 'there is a file that is no socket; remove it';
   if (takeOver) return undefined;
@@ -131,7 +131,7 @@ async function obstacleAt(path: string, takeOver: boolean): Promise<string | und
 
 function isSame(path: string, { dev, ino }: FileId): boolean {
   try {
-    const now = lstatSync(path);
+    const now = fs.lstatSync(path);
     return now.dev === dev && now.ino === ino;
   } catch {
     return false;
@@ -141,7 +141,7 @@ function isSame(path: string, { dev, ino }: FileId): boolean {
 /** One that cannot be removed is stale from now on, and the next start replaces it. */
 function remove(path: string): void {
   try {
-    rmSync(path, { force: true });
+    fs.rmSync(path, { force: true });
   } catch {
     // The folder was made read-only: no reason to end otherwise than asked.
   }
