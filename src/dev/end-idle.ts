@@ -8,7 +8,7 @@ const FIRST_REQUEST_MS = 250;
  * Ends the connections that wait for a further request, or stream without an end, so that whoever has them is served by new
  * code at once: browsers, curl and undici connect anew. A further request that is just on its way is lost.
  */
-export function endIdle(connections: ReadonlySet<Socket>, isIdle: (socket: Socket) => boolean): void {
+export function endIdle(connections: Iterable<Socket>, isIdle: (socket: Socket) => boolean): void {
   const end = (those: (socket: Socket) => boolean): void => {
     for (const socket of connections) if (isIdle(socket) && those(socket)) socket.destroySoon();
   };

@@ -13,6 +13,7 @@ import { provideStore } from '../cron/trigger.ts';
 import type { Log } from '../log/open-log.ts';
 import { endIdle } from '../dev/end-idle.ts';
 import type { LoopBoot, LoopFigures, LoopUsage, Poison } from '../protocol.ts';
+import { Connections } from './connections.ts';
 import { contextOf } from './context-of.ts';
 import { currentRequest } from './current-request.ts';
 import type { Ledger } from './ledger.ts';
@@ -37,7 +38,7 @@ export class AppLoop implements Loop {
   readonly #log: Log;
   readonly #ledger: Ledger;
   readonly #gauge: LoopGauge = new LoopGauge();
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets: Connections = new Connections();
   readonly #requests: Requests;
   readonly #upgrades: Upgrades = new Upgrades();
   readonly #emptied: PromiseWithResolvers<void> = Promise.withResolvers<void>();

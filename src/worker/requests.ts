@@ -66,7 +66,7 @@ export interface RequestsOptions {
   readonly log: Log;
   readonly ledger: Ledger;
   /** The open connections of this loop. */
-  readonly connections: ReadonlySet<Socket>;
+  readonly connections: Iterable<Socket>;
   /** After so many requests onMany is called, at each of them. Asked for when the terms change. */
   readonly many: () => number;
   readonly onMany: () => void;
@@ -77,7 +77,7 @@ export class Requests {
   readonly #terms: Terms;
   readonly #log: Log;
   readonly #ledger: Ledger;
-  readonly #connections: ReadonlySet<TrackedSocket>;
+  readonly #connections: Iterable<TrackedSocket>;
   readonly #onMany: () => void;
   /** One listener for all responses: a closure for each would cost more than all the rest. */
   readonly #onClose: (this: TrackedResponse) => void;
