@@ -2,6 +2,7 @@
 import type { CommonServer } from '../common-server.ts';
 import type { Config } from '../config/config.ts';
 import type { Spares } from '../dev/spares.ts';
+import { heapFlags } from '../heap-flags.ts';
 import type { WorkerBoot } from '../protocol.ts';
 import type { Account } from './account.ts';
 import { bootMessage } from './boot-message.ts';
@@ -84,5 +85,5 @@ export function describeWorker(
   const own = post.role === 'evented' && title !== undefined ? listeners.aside : listeners.of(post.role);
   const { fds, ...told } = inherit(own, post.threads, recorder);
   const boot = bootMessage({ ...post, generation, address: own[0]?.address ?? null, ...told }, loaded);
-  return { boot, spawn: { fds, account, folder } };
+  return { boot, spawn: { fds, account, folder, flags: post.role === 'cron' ? [] : heapFlags } };
 }

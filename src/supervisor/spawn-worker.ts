@@ -17,6 +17,8 @@ export interface SpawnOptions extends Pick<Inheritance, 'fds'> {
   readonly account?: Account | undefined;
   /** Where it runs. */
   readonly folder: string;
+  /** Of V8. Default: none. Those that Tricorn itself was started with come after them, and win. */
+  readonly flags?: readonly string[];
 }
 
 /**
@@ -25,13 +27,13 @@ export interface SpawnOptions extends Pick<Inheritance, 'fds'> {
  * Its `stdio` has, after the IPC channel, the lifeline (LIFELINE_FD) and then the descriptors of the listeners
  * (FIRST_LISTENER_FD ...).
  */
-export function spawnWorker({ fds, account, folder }: SpawnOptions): Worker {
+export function spawnWorker({ fds, account, folder, flags = [] }: SpawnOptions): Worker {
   cluster.setupPrimary({
     exec: ENTRY,
     // A folder that is swapped by a deploy must not keep the next worker from starting.
     cwd: fs.existsSync(folder) ? folder : '/',
     // SIGUSR1 means statistics here; Node would open its debugging port.
-    execArgv: [...process.execArgv.filter(isNoDebugger), ...CONDITIONS, '--disable-sigusr1'],
+    execArgv: [...flags, ...process.execArgv.filter(isNoDebugger), ...CONDITIONS, '--disable-sigusr1'],
     args: [],
     ...account,
     stdio: ['inherit', 'inherit', 'inherit', 'ipc', 'pipe', ...fds],

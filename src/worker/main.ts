@@ -1,5 +1,6 @@
 /** Entry of every worker process. The supervisor's first message says what it is to be. */
 import { toWireError } from '../errors.ts';
+import { hideHeapFlags } from '../heap-flags.ts';
 import { openLog } from '../log/open-log.ts';
 import type { WorkerBoot } from '../protocol.ts';
 import type { Engine, EngineOptions } from './engine.ts';
@@ -8,6 +9,7 @@ import { HttpWorker, tell } from './http-worker.ts';
 import { Terms } from './terms.ts';
 import { giveWay } from './niceness.ts';
 
+hideHeapFlags();
 leaveSignalsToSupervisor();
 
 process.once('message', (boot: WorkerBoot) => {

@@ -5,6 +5,7 @@
 import { Socket, type Server } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { toWireError, TricornError } from '../errors.ts';
+import { hideHeapFlags } from '../heap-flags.ts';
 import { openLog } from '../log/open-log.ts';
 import { startBeating } from '../watchdog/beat.ts';
 import type { AcceptFrom, FromThread, ToThread } from '../protocol.ts';
@@ -17,6 +18,7 @@ import { loadLoop, type Loop } from './loop.ts';
 import type { ThreadBoot } from './pool-thread.ts';
 import { Terms } from './terms.ts';
 
+hideHeapFlags();
 if (!parentPort) throw new Error('thread.ts is started by a threaded worker');
 const port = parentPort;
 const { boot, ledger: buffer } = workerData as ThreadBoot;

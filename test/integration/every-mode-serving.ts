@@ -1,10 +1,30 @@
 /** How it serves in every mode: who is who, where it listens, and what becomes of a request while no worker lives. */
 import { readFileSync } from 'node:fs';
-import t from 'tap';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
 import { freePort } from '../support/free-port.ts';
 import { get, getJson } from '../support/http.ts';
 import { lab, startLab, type Who } from '../support/lab.ts';
-import { modes, Tricorn, type Mode } from '../support/tricorn.ts';
+import { modes, startTricorn, Tricorn, type Mode } from '../support/tricorn.ts';
+
+interface Heap {
+  /** Bytes that new objects may take before they are collected. */
+  readonly newSpace: number;
+  readonly execArgv: readonly string[];
+}
+
+/** @param execArgv of all its processes */
+function startHeap(t: Test, mode: Mode, execArgv: readonly string[] = []): Promise<Tricorn> {
+  const app = join(t.testdir({ 'heap.mjs': HEAP_APP }), 'heap.mjs');
+  return startTricorn(t, app, modes[mode], { execArgv });
+}
+
+const HEAP_APP = `import { getHeapSpaceStatistics } from 'node:v8';
+    export const handler = (request, response) => {
+      const space = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space');
+      const newSpace = space.space_used_size + space.space_available_size;
+      response.end(JSON.stringify({ newSpace, execArgv: process.execArgv }));
+    };`;
 
 export function serving(mode: Mode): void {
   t.test('it says ready when the app answers, and its titles tell who is who', async (t) => {
@@ -13,6 +33,13 @@ export function serving(mode: Mode): void {
     t.match(title, /^tricorn: (http|evented) worker \d \(generation 1\)/);
     t.match(readFileSync(`/proc/${server.pid}/cmdline`, 'latin1'), new RegExp(`^tricorn: supervisor \\(${mode}\\)`));
     t.match((await server.line(/^Ready/)).msg, new RegExp(`^Ready: ${mode}`));
+  });
+
+  t.test('its event loops have room for new objects, by flags that their app does not see', async (t) => {
+    const usual = await getJson<Heap>(`${(await startHeap(t, mode, ['--max-semi-space-size=1'])).url}/`);
+    const { newSpace, execArgv } = await getJson<Heap>(`${(await startHeap(t, mode)).url}/`);
+    t.ok(newSpace > 8 * usual.newSpace);
+    t.notMatch(execArgv.join(' '), /semi-space|pretenuring/);
   });
 
   t.test('a request made while no worker lives waits and is answered', async (t) => {
