@@ -6,7 +6,6 @@
  * O_NONBLOCK, as a descriptor of our own: nobody else's flags change, and nobody can change ours. That cannot be had for a
  * socket (journald, a parent that is Node): there process.stdout is touched, whereupon Node makes the shared one non-blocking.
  */
-import { isMainThread } from 'node:worker_threads';
 
 import { fs } from '../builtins.ts';
 import { TricornError } from '../errors.ts';
@@ -52,9 +51,9 @@ const FLAGS = O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY;
 export const LOGFILE_FLAGS: number = FLAGS | O_CREAT;
 export const LOGFILE_MODE = 0o640;
 
-/** Opens `logfile`, or standard output where that is ''. Throws TRC_LOGFILE. */
-export function openDestination(logfile: string): Destination {
-  if (logfile === '') return openStdout();
+/** Opens `logfile`, or standard output where that is ''. @param inThread not in its process's main thread. Throws TRC_LOGFILE. */
+export function openDestination(logfile: string, inThread = false): Destination {
+  if (logfile === '') return openStdout(inThread);
   try {
     return describe(fs.openSync(logfile, LOGFILE_FLAGS, LOGFILE_MODE), logfile);
   } catch (error) {
@@ -76,12 +75,12 @@ export function describe(fd: number, path: string): Destination {
   };
 }
 
-function openStdout(): Destination {
+function openStdout(inThread: boolean): Destination {
   const kind = kindOf(1);
   const fd = kind === 'pipe' || kind === 'terminal' ? reopenStdout() : undefined;
   if (fd !== undefined) return { kind, fd, path: '', ...sizes[kind], direct: true, stdout: true, own: true };
   // In a thread process.stdout is only a relay; the main thread of the process has been here before it.
-  if (kind !== 'file' && isMainThread) void process.stdout;
+  if (kind !== 'file' && !inThread) void process.stdout;
   return { kind, fd: 1, path: '', ...sizes[kind], direct: false, stdout: true, own: false };
 }
 

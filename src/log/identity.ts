@@ -7,6 +7,7 @@ export type LogConfig = Pick<Config, 'logfile' | 'log_level' | 'log_format'>;
 export interface Identity {
   readonly role: 'supervisor' | 'http' | 'evented' | 'cron';
   readonly worker?: number;
+  /** Absent in the main thread of a process: standard output is cared for there. */
   readonly thread?: number;
   readonly generation?: number;
 }

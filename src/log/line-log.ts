@@ -1,8 +1,6 @@
 /** What the logs of supervisor and workers share: one sink, in the chosen format, that is emptied at exit. */
-import { isMainThread } from 'node:worker_threads';
-
 import { openDestination } from './destination.ts';
-import type { LogConfig } from './identity.ts';
+import type { Identity, LogConfig } from './identity.ts';
 import { shortenJson, shortenText } from './shorten.ts';
 import { Sink } from './sink.ts';
 
@@ -15,11 +13,16 @@ export interface OpenSink {
 }
 
 /** Throws TRC_LOGFILE where `logfile` cannot be opened. */
-export function openSink(config: LogConfig, onLoss: (lines: number, cause: string) => void): OpenSink {
+export function openSink(
+  config: LogConfig,
+  { thread }: Identity,
+  onLoss: (lines: number, cause: string) => void,
+): OpenSink {
+  const inThread = thread !== undefined;
   const shorten = config.log_format === 'json' ? shortenJson : shortenText;
-  const sink = new Sink(openDestination(config.logfile), { shorten, onLoss });
+  const sink = new Sink(openDestination(config.logfile, inThread), { shorten, onLoss });
   const flushSync = (): void => sink.flushSync(EXIT_PATIENCE_MS);
-  guardStandardStreams();
+  if (!inThread) guardStandardStreams();
   process.on('exit', flushSync);
   return {
     sink,
@@ -40,7 +43,7 @@ let guarded = false;
 
 /** Without a listener an app's process.stdout.write() would end the worker once the reader is gone (EPIPE). */
 function guardStandardStreams(): void {
-  if (guarded || !isMainThread) return;
+  if (guarded) return;
   guarded = true;
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);

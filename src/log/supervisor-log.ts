@@ -22,7 +22,7 @@ export interface SupervisorLog {
 
 /** Opens `logfile`, or standard output where it is ''. Throws TRC_LOGFILE. The rest is written at exit by itself. */
 export function openSupervisorLog(config: LogConfig, identity: Identity = { role: 'supervisor' }): SupervisorLog {
-  const { sink, flushSync, close } = openSink(config, (lines, cause) =>
+  const { sink, flushSync, close } = openSink(config, identity, (lines, cause) =>
     log.warn({ lost: lines }, lossMessage(lines, cause)),
   );
   const base = identityFields(identity);

@@ -18,7 +18,8 @@ const LINES = 100;
 function open(worker: number, thread: number): Log {
   return openLog(
     { logfile: logfile === '-' ? '' : logfile, log_level: 'info', log_format: format },
-    { role: 'http', worker, thread },
+    // As Tricorn does: whoever has a number is a thread.
+    isMainThread ? { role: 'http', worker } : { role: 'http', worker, thread },
   );
 }
 
