@@ -20,8 +20,12 @@ interface CpuGoal {
 
 const cpuGoals: readonly CpuGoal[] = [
   { target: 'evented', base: 'bare', load: 'keepAlive', most: 1.05 },
+  { target: 'prefork-one', base: 'bare', load: 'keepAlive', most: 1.1 },
+  { target: 'threaded-one', base: 'bare', load: 'keepAlive', most: 1.1 },
   { target: 'prefork', base: 'bare', load: 'keepAlive', most: 1.1 },
   { target: 'threaded', base: 'bare', load: 'keepAlive', most: 1.1 },
+  { target: 'prefork', base: 'shared', load: 'keepAlive', most: 1.1 },
+  { target: 'threaded', base: 'shared', load: 'keepAlive', most: 1.1 },
   { target: 'prefork', base: 'cluster', load: 'perRequest', most: 0.45 },
   { target: 'threaded', base: 'cluster', load: 'perRequest', most: 0.6 },
 ];
@@ -31,6 +35,9 @@ const SUPERVISOR_MOST = 60e6;
 
 const shown: Readonly<Partial<Record<TargetName, string>>> = {
   bare: 'bare Fastify',
+  shared: 'bare Fastify in 2 processes',
+  'prefork-one': 'prefork with 1 worker',
+  'threaded-one': 'threaded with 1 thread',
   cluster: "node:cluster's round robin",
 };
 const shownLoad: Readonly<Record<LoadName, string>> = {
@@ -45,7 +52,7 @@ export function judge(measured: Measured): Verdict[] {
 function judgeCpu(measured: Measured, { target, base, load, most }: CpuGoal): Verdict {
   const ratio = cpuRatio(measured, target, base, load)?.median ?? Number.NaN;
   return {
-    text: `CPU per request, ${shownLoad[load]}: ${target} / ${shown[base] ?? base}`,
+    text: `CPU per request, ${shownLoad[load]}: ${shown[target] ?? target} / ${shown[base] ?? base}`,
     figure: ratio.toFixed(2),
     limit: most.toFixed(2),
     // Judged as it is shown: a third digit says nothing on such a machine.

@@ -10,7 +10,9 @@ export type TargetName =
   | 'shared'
   | 'evented'
   | 'prefork'
+  | 'prefork-one'
   | 'threaded'
+  | 'threaded-one'
   | 'bare-logging'
   | 'evented-logging';
 
@@ -58,6 +60,18 @@ export function targets(dir: string): readonly Target[] {
       ...quiet,
     },
     { name: 'evented', title: 'Tricorn evented', args: tricorn('--evented', '--no-access-log'), ...quiet },
+    {
+      name: 'prefork-one',
+      title: 'Tricorn prefork, 1 worker',
+      args: tricorn('--workers=1', '--no-access-log'),
+      ...quiet,
+    },
+    {
+      name: 'threaded-one',
+      title: 'Tricorn threaded, 1 thread',
+      args: tricorn('--threads=1', '--no-access-log'),
+      ...quiet,
+    },
     { name: 'prefork', title: 'Tricorn prefork, 2 workers', args: tricorn('--workers=2', '--no-access-log'), ...quiet },
     {
       name: 'threaded',
