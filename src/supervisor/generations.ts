@@ -40,6 +40,19 @@ export class Generations {
     return { wanted: this.current.wanted().workers, serving: workers.serving.length, workers };
   }
 
+  /**
+   * How many event loops answer requests, of those that are wanted: where there is no HTTP, run jobs. While a change goes on
+   * there may be more, for workers of the next generation accept as soon as they are ready.
+   */
+  get loops(): { readonly ready: number; readonly wanted: number } {
+    const { config, mode, size } = this.current;
+    const { http_enable, max_cron_threads } = config;
+    const serving = [...this.#all].flatMap(({ workers, crew }) => (http_enable ? workers : crew).serving);
+    const ready = serving.reduce((sum, { loops }) => sum + loops, 0);
+    if (!http_enable) return { ready, wanted: max_cron_threads };
+    return { ready, wanted: mode === 'threaded' ? size : this.current.wanted().workers };
+  }
+
   nextNumber(): number {
     this.#made += 1;
     return this.#made;
