@@ -2,6 +2,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { movedClock } from '../support/clock.ts';
 import { GOOD, livez, passHealth, Prober, readyz, startGated } from '../support/health.ts';
 import { get, HeldRequest } from '../support/http.ts';
 import { lab } from '../support/lab.ts';
@@ -43,6 +44,15 @@ function booting(mode: Mode): void {
     await server.line(/^Ready: .* \(health\)$/);
     t.same(await readyz(health), { status: 200, ready: true, state: 'serving', workers: { ready: wanted, wanted } });
     t.equal(await livez(health), 200);
+  });
+
+  t.test('after an hour in which the machine was suspended it lives', async (t) => {
+    const { options, ahead } = movedClock(t);
+    const { passed, health } = passHealth(t);
+    await startTricorn(t, lab, modes[mode], { ...options, passed });
+    ahead(3_600_000);
+    t.equal(await livez(health), 200);
+    t.match(await readyz(health), { status: 200 });
   });
 
   t.test('a service without HTTP is ready while jobs can run', async (t) => {
