@@ -58,7 +58,7 @@ export abstract class CommonServer {
   #loaded: LoadedConfig;
   readonly #supervisor: Supervisor;
   readonly #log: Logger;
-  readonly #readiness: Readiness;
+  readonly readiness: Readiness;
   readonly #poison: readonly ReturnType<typeof watchPoison>[];
   /** The evented worker on a port of its own, where there is one. */
   readonly #aside: Workers;
@@ -98,7 +98,7 @@ export abstract class CommonServer {
       members: this.crew,
       others: () => this.workers.ready,
     });
-    this.#readiness = new Readiness({
+    this.readiness = new Readiness({
       workers: this.workers,
       config: this.config,
       log,
@@ -136,7 +136,7 @@ export abstract class CommonServer {
 
   /** Whether requests are answered now: false before ready, while it stops, and while no worker is ready. */
   get isReady(): boolean {
-    return this.#readiness.isReady;
+    return this.readiness.isReady;
   }
 
   /** Where the service listens; undefined before run() and with http_enable = false. */

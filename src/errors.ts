@@ -57,7 +57,7 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
   TRC_PORT_IN_USE: {
     exit: 4,
     message: '{address} is in use by another process',
-    hint: 'Stop that process (`ss -ltnp` names it) or choose another port with --http-port.',
+    hint: 'Stop that process (`ss -ltnp` names it) or choose another port with --http-port, --evented-port or --health-port.',
   },
   TRC_PORT_DENIED: {
     exit: 4,
@@ -67,7 +67,7 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
   TRC_ADDRESS: {
     exit: 4,
     message: 'cannot listen on {address}: {reason}',
-    hint: 'Give an address of this machine with --http-interface (0.0.0.0 and :: mean all of them).',
+    hint: 'Give an address of this machine with --http-interface or --health-interface (0.0.0.0 and :: mean all of them).',
   },
   TRC_SOCKET: {
     exit: 4,

@@ -18,6 +18,9 @@ export interface Config {
   readonly http_socket: string;
   /** Octal text. */
   readonly http_socket_mode: string;
+  readonly health_interface: string;
+  /** 0 = none. */
+  readonly health_port: number;
   readonly backlog: number;
   /** Seconds. */
   readonly graceful_timeout: number;

@@ -1,17 +1,22 @@
 /** Forms of text that JSON Schema alone does not know, by the name that a row of the settings table gives. */
 import { isIP } from 'node:net';
 import { parseCanary } from '../canary/share.ts';
-import type { Format } from './settings.ts';
+import { NO_INTERFACE, type Format } from './settings.ts';
 
 const trustNames: readonly string[] = ['loopback', 'linklocal', 'uniquelocal'];
 
 export const formats: Readonly<Record<Format, (text: string) => boolean>> = {
-  host: (text) => isIP(text) !== 0 || isHostName(text),
+  host: (text) => text !== NO_INTERFACE && isHost(text),
+  interface: isHost,
   mode: (text) => /^0?[0-7]{3}$/.test(text),
   postgres: (text) => text === '' || (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)),
   canary: (text) => text === '' || parseCanary(text) !== undefined,
   trust: (text) => trustNames.includes(text) || isAddressOrRange(text),
 };
+
+function isHost(text: string): boolean {
+  return isIP(text) !== 0 || isHostName(text);
+}
 
 /** Underscores are let through: container networks use them in names. */
 function isHostName(text: string): boolean {

@@ -170,6 +170,12 @@ function crossChecks({ config, winners }: Merged): string[] {
   if (aside && config.evented_port !== 0 && config.evented_port === config.http_port) {
     problems.push(`${aside.shown}: must not be http_port; take another one`);
   }
+  const health = winners.get('health_port');
+  const rival =
+    config.http_enable && (['http_port', 'evented_port'] as const).find((key) => config[key] === config.health_port);
+  if (health && config.health_port !== 0 && rival) {
+    problems.push(`${health.shown}: must not be ${rival}; take another one`);
+  }
   const tests = winners.get('test_file');
   if (tests && config.test_file !== '' && !config.http_enable) {
     problems.push(`${tests.shown}: needs the server that http_enable = false leaves out; take one of them away`);

@@ -40,7 +40,7 @@ export type Group =
   | 'Development';
 
 /** A value's form beyond its type: see formats.ts. */
-export type Format = 'host' | 'trust' | 'mode' | 'postgres' | 'canary';
+export type Format = 'host' | 'interface' | 'trust' | 'mode' | 'postgres' | 'canary';
 
 export interface Setting<V = unknown> {
   readonly type: SettingType;
@@ -147,7 +147,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     doc: 'Address to listen on: IPv4, IPv6 or a host name; none = only on http_socket',
     reloadable: 'restart',
     placeholder: 'HOST',
-    format: 'host',
+    format: 'interface',
     aliases: ['xmlrpc_interface'],
     elsewhere: ['host', 'hostname', 'address', 'interface', 'listen', 'bind', 'b'],
   },
@@ -194,6 +194,26 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     placeholder: 'MODE',
     format: 'mode',
     unusedWhen: (config) => (config.http_socket === '' ? 'there is no http_socket' : undefined),
+  },
+  health_interface: {
+    type: 'string',
+    group: 'HTTP',
+    default: '127.0.0.1',
+    doc: 'Address of health_port: IPv4, IPv6 or a host name; 0.0.0.0 for probes from outside, as those of Kubernetes',
+    reloadable: 'restart',
+    placeholder: 'HOST',
+    format: 'host',
+  },
+  health_port: {
+    type: 'integer',
+    group: 'HTTP',
+    default: 0,
+    min: 0,
+    max: 65_535,
+    doc: 'Port on which the supervisor answers probes, /livez and /readyz; 0 = none, where http_port takes any free one',
+    reloadable: 'restart',
+    placeholder: 'PORT',
+    elsewhere: ['health_check_port', 'healthcheck_port', 'probe_port', 'management_port'],
   },
   backlog: {
     type: 'integer',

@@ -111,7 +111,8 @@ export function describeAllowed(setting: Setting): string {
 }
 
 function describeText(setting: Setting): string {
-  if (setting.format === 'host') return 'an IPv4 or IPv6 address, a host name or none';
+  if (setting.format === 'host') return 'an IPv4 or IPv6 address or a host name';
+  if (setting.format === 'interface') return 'an IPv4 or IPv6 address, a host name or none';
   if (setting.format === 'mode') return 'permissions in octal from 0000 to 0777, such as 0660';
   if (setting.format === 'postgres') return 'a URL that begins with postgres://';
   if (setting.format === 'canary') return 'a share from 1% to 50% and a time, such as 10%,30s, or empty for none';

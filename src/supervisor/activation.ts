@@ -63,6 +63,7 @@ export function adopt({ fd, name }: Passed): Listener {
       kind: typeof address === 'string' ? 'unix' : 'tcp',
       address,
       fd,
+      bound: socket,
       shown: show(address),
       close: () => socket.destroy(),
     };

@@ -3,6 +3,7 @@ import type { CommonServer } from '../common-server.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { Staff } from './service-manager.ts';
 import type { WorkerHandle } from './worker-handle.ts';
+import type { Workers } from './workers.ts';
 
 export class Generations {
   readonly #log: Logger;
@@ -36,8 +37,23 @@ export class Generations {
 
   /** For a service manager: of the one that serves. */
   get staff(): Staff {
-    const { workers } = this.current;
-    return { wanted: this.current.wanted().workers, serving: workers.serving.length, workers };
+    const workers = mainOf(this.current);
+    const { http_enable } = this.current.config;
+    const wanted = http_enable ? this.current.wanted().workers : workers.size;
+    return { wanted, serving: workers.serving.length, workers };
+  }
+
+  /**
+   * How many event loops answer requests, of those that are wanted: where there is no HTTP, run jobs. While a change goes on
+   * there may be more, for workers of the next generation accept as soon as they are ready.
+   */
+  get loops(): { readonly ready: number; readonly wanted: number } {
+    const { config, mode, size } = this.current;
+    const { http_enable, max_cron_threads } = config;
+    const serving = [...this.#all].flatMap((server) => mainOf(server).serving);
+    const ready = serving.reduce((sum, { loops }) => sum + loops, 0);
+    if (!http_enable) return { ready, wanted: max_cron_threads };
+    return { ready, wanted: mode === 'threaded' ? size : this.current.wanted().workers };
   }
 
   nextNumber(): number {
@@ -81,4 +97,9 @@ export class Generations {
   close(): void {
     for (const server of this.#all) server.close();
   }
+}
+
+/** What the service is there for: to serve HTTP, else to run jobs. */
+function mainOf({ config, workers, crew }: CommonServer): Workers {
+  return config.http_enable ? workers : crew;
 }

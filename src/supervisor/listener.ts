@@ -3,7 +3,7 @@
  * queue survives every worker (docs/architecture.md, "The socket"). This file binds TCP; unix-socket.ts and
  * activation.ts have the other kinds.
  */
-import { BoundSocket, isIP, isIPv6, type AddressInfo } from 'node:net';
+import { BoundSocket, isIP, isIPv6, type AddressInfo, type Socket } from 'node:net';
 import { TricornError } from '../errors.ts';
 import type { ListenAddress, ListenerKind } from '../protocol.ts';
 import type { FileId } from './handover.ts';
@@ -13,6 +13,8 @@ export interface Listener {
   /** As a net.Server of Node would say it. */
   readonly address: ListenAddress;
   readonly fd: number;
+  /** What a net.Server of this process can listen on, which closes the descriptor with itself. */
+  readonly bound?: BoundSocket | Socket;
   /** For messages: `127.0.0.1:8069`, `unix:/run/app.sock`. */
   readonly shown: string;
   /** Whether its file is another's by now, so that nobody reaches it any more. Only sockets with a file of ours. */
@@ -41,7 +43,9 @@ export async function bindListener(host: string, port: number): Promise<TcpListe
   try {
     const bound = new BoundSocket({ host: await numericHost(host), port });
     const address = bound.address();
-    return { kind: 'tcp', address, fd: bound.fd(), shown: formatAddress(address), close: () => bound.close() };
+    // Also where a server listens on it by now.
+    const close = (): void => bound[Symbol.dispose]();
+    return { kind: 'tcp', address, fd: bound.fd(), bound, shown: formatAddress(address), close };
   } catch (error) {
     throw bindError(error as NodeJS.ErrnoException, shown);
   }

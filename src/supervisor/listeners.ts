@@ -1,6 +1,7 @@
 /**
  * All listening sockets of the service, from the bind at its start to the close at its stop: those that were passed by
- * socket activation, else those that the settings ask for. Lives in the supervisor, which never accepts on them.
+ * socket activation, else those that the settings ask for. Lives in the supervisor, which accepts on none but that of the
+ * health port.
  */
 import type { LoadedConfig } from '../config/config.ts';
 import { explicit } from '../config/load.ts';
@@ -17,10 +18,10 @@ import type { UnixSocketOptions } from './unix-socket.ts';
 /** What descriptors that were passed take the place of. */
 const REPLACED = ['http_interface', 'http_port', 'http_socket', 'http_socket_mode'] as const;
 
-/** What one of evented_port was opened for begins so. */
-const ASIDE = 'evented ';
-/** A socket that is passed under this name takes its place. */
-const NAME_ASIDE = 'evented';
+/** What one apart from http was opened for begins so, and a socket that is passed under this name takes its place. */
+const APART = ['evented', 'health'] as const;
+type Purpose = 'http' | (typeof APART)[number];
+
 const LOOPBACK = '127.0.0.1';
 
 export interface ListenersOptions {
@@ -37,13 +38,19 @@ export interface OpenOptions {
   readonly predecessor?: Pick<Predecessor, 'take' | 'takePassed' | 'leaveRest'> | undefined;
 }
 
+interface Apart extends Pick<OpenOptions, 'predecessor'> {
+  readonly host: string;
+  /** 0 = none. */
+  readonly port: number;
+}
+
 export class Listeners {
   readonly #loaded: LoadedConfig;
   readonly #log: Logger;
   readonly #open: Listener[] = [];
   /** What each of them was opened for. */
   readonly #asked = new Map<Listener, string>();
-  /** Their files belong to another process: the one before, until it lets go, or the next one. */
+  /** Their files, or who answers on them, are another process's: the one before, until it lets go, or the next one. */
   readonly #foreign = new Set<Listener>();
 
   constructor({ loaded, log }: ListenersOptions) {
@@ -56,31 +63,49 @@ export class Listeners {
     const passed = takePassed(env, process.pid, (pid) =>
       this.#log.info(`LISTEN_FDS is ignored: it is meant for process ${pid || '(none is named)'}`),
     );
-    if (!bind || !this.#loaded.config.http_enable) return predecessor?.leaveRest();
-    if (passed.length > 0) this.#adopt(passed);
-    for (const { listener, asked } of predecessor?.takePassed() ?? []) this.#add(listener, asked);
-    if (this.of('http').length > 0) this.#warnOfReplaced();
-    else await this.#bind({ owner, predecessor });
-    if (this.aside.length === 0) await this.#bindAside(predecessor);
+    if (bind) {
+      const { http_enable, health_interface, health_port } = this.#loaded.config;
+      const isWanted = (name: string): boolean => http_enable || name === 'health';
+      this.#adopt(passed.filter(({ name }) => isWanted(name)));
+      for (const { listener, asked } of predecessor?.takePassed(isWanted) ?? []) this.#add(listener, asked, true);
+      if (http_enable) await this.#openHttp({ owner, predecessor });
+      if (!this.health) await this.#bindApart('health', { host: health_interface, port: health_port, predecessor });
+    }
     predecessor?.leaveRest();
-    if (this.of('http').length === 0) throw new TricornError('TRC_NO_LISTENER');
+    if (bind && this.#loaded.config.http_enable && this.of('http').length === 0) {
+      throw new TricornError('TRC_NO_LISTENER');
+    }
   }
 
-  /** TCP first, and that of evented_port last. */
+  /** TCP first, then unix sockets, that of evented_port, and that of the health port. */
   get all(): readonly Listener[] {
-    const rank = (listener: Listener): number => (this.#isAside(listener) ? 2 : Number(!isTcp(listener)));
+    const rank = (listener: Listener): number => {
+      const purpose = this.#purposeOf(listener);
+      return purpose === 'http' ? Number(!isTcp(listener)) : 2 + APART.indexOf(purpose);
+    };
     return this.#open.toSorted((a, b) => rank(a) - rank(b));
   }
 
   /** Those of evented_port. */
   get aside(): readonly Listener[] {
-    return this.all.filter((listener) => this.#isAside(listener));
+    return this.all.filter((listener) => this.#purposeOf(listener) === 'evented');
+  }
+
+  /** That of the health port, where there is one. */
+  get health(): Listener | undefined {
+    return this.#open.find((listener) => this.#purposeOf(listener) === 'health');
+  }
+
+  /** Whether another process answers on it: the one before, until it lets go, or the next one. */
+  get isHealthForeign(): boolean {
+    return this.health !== undefined && this.#foreign.has(this.health);
   }
 
   /** What the workers of a role accept on: the one worker of the evented mode on all of them, cron workers on none. */
   of(role: Role): readonly Listener[] {
     if (role === 'cron') return [];
-    return role === 'evented' ? this.all : this.all.filter((listener) => !this.#isAside(listener));
+    const purposes: readonly Purpose[] = role === 'evented' ? ['http', 'evented'] : ['http'];
+    return this.all.filter((listener) => purposes.includes(this.#purposeOf(listener)));
   }
 
   /** The URL to try from this machine; undefined where there is no TCP. */
@@ -89,11 +114,17 @@ export class Listeners {
     return tcp && localUrl(tcp.address);
   }
 
+  /** For people: each with what it is for, where that is not http. */
+  get shown(): string[] {
+    return this.all.map((listener) => {
+      const purpose = this.#purposeOf(listener);
+      return describeListener(listener) + (purpose === 'http' ? '' : ` (${purpose})`);
+    });
+  }
+
   /** For the log: ` on …`, or nothing where nothing is open. */
   describe(): string {
-    const shown = this.all.map(
-      (listener) => describeListener(listener) + (this.#isAside(listener) ? ' (evented)' : ''),
-    );
+    const { shown } = this;
     return shown.length === 0 ? '' : ` on ${shown.join(' and ')}`;
   }
 
@@ -104,9 +135,19 @@ export class Listeners {
     return lost && new TricornError('TRC_SOCKET', { path: lost.shown, reason });
   }
 
-  /** The supervisor's descriptors; those of the workers stay until they drain. */
+  /** The supervisor's descriptors of what workers accept on; theirs stay until they drain. The health port answers on. */
+  refuse(): void {
+    this.#close(this.of('evented'));
+  }
+
+  /** All there are. */
   close(): void {
-    for (const listener of this.#open.splice(0)) {
+    this.#close(this.all);
+  }
+
+  #close(listeners: readonly Listener[]): void {
+    for (const listener of listeners) {
+      this.#open.splice(this.#open.indexOf(listener), 1);
       if (listener.leave && this.#foreign.has(listener)) listener.leave();
       else listener.close();
     }
@@ -117,19 +158,27 @@ export class Listeners {
     return this.all.map((listener) => ({ fd: listener.fd, asked: this.#askedOf(listener), file: listener.file }));
   }
 
-  /** Of those that the process before has handed over with a file: what they were opened for. */
+  /** Of those that are still the process's before, which has handed them over: what they were opened for. */
   get taken(): string[] {
     return [...this.#foreign].map((listener) => this.#askedOf(listener));
   }
 
-  /** Another process has taken these over: their files are its own. */
+  /** Another process has taken these over: their files, and who answers on them, are its own. */
   leave(taken: readonly string[]): void {
     for (const listener of this.#open) if (taken.includes(this.#askedOf(listener))) this.#foreign.add(listener);
   }
 
-  /** The process before has let go of the files that this one has taken over. */
+  /** The process before has let go of what this one has taken over. */
   own(): void {
     this.#foreign.clear();
+  }
+
+  async #openHttp({ owner, predecessor }: Pick<OpenOptions, 'owner' | 'predecessor'>): Promise<void> {
+    if (this.of('http').length > 0) this.#warnOfReplaced();
+    else await this.#bind({ owner, predecessor });
+    const { http_interface, evented_port: port } = this.#loaded.config;
+    const host = http_interface === NO_INTERFACE ? LOOPBACK : http_interface;
+    if (this.aside.length === 0) await this.#bindApart('evented', { host, port, predecessor });
   }
 
   async #bind({ owner, predecessor }: Pick<OpenOptions, 'owner' | 'predecessor'>): Promise<void> {
@@ -143,12 +192,11 @@ export class Listeners {
     this.#add(await this.#openUnix({ path, mode, owner }, predecessor?.take(asked)), asked);
   }
 
-  async #bindAside(predecessor: OpenOptions['predecessor']): Promise<void> {
-    const { http_interface, evented_port: port } = this.#loaded.config;
+  async #bindApart(purpose: (typeof APART)[number], { host, port, predecessor }: Apart): Promise<void> {
     if (port === 0) return;
-    const host = http_interface === NO_INTERFACE ? LOOPBACK : http_interface;
-    const asked = `${ASIDE}tcp ${host}:${port}`;
-    this.#add(predecessor?.take(asked)?.listener ?? (await bindListener(host, port)), asked);
+    const asked = `${purpose} tcp ${host}:${port}`;
+    const taken = predecessor?.take(asked)?.listener;
+    this.#add(taken ?? (await bindListener(host, port)), asked, taken !== undefined);
   }
 
   /** Its module is loaded only when asked for: the supervisor's memory is a budget. */
@@ -160,14 +208,16 @@ export class Listeners {
     return listener;
   }
 
-  #add(listener: Listener, asked: string): void {
+  /** @param taken over from the process before */
+  #add(listener: Listener, asked: string, taken = false): void {
     this.#open.push(listener);
     this.#asked.set(listener, asked);
+    if (taken && this.#purposeOf(listener) === 'health') this.#foreign.add(listener);
   }
 
-  #isAside(listener: Listener): boolean {
+  #purposeOf(listener: Listener): Purpose {
     const asked = this.#askedOf(listener);
-    return asked.startsWith(ASIDE) || asked === `passed ${NAME_ASIDE}`;
+    return APART.find((name) => asked.startsWith(`${name} `) || asked === `passed ${name}`) ?? 'http';
   }
 
   #askedOf(listener: Listener): string {

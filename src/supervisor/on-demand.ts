@@ -1,9 +1,12 @@
 /** What only some services need. Each module is loaded when it is asked for: the supervisor's memory is a budget. */
 import type { Config } from '../config/config.ts';
+import { logError, toWireError } from '../errors.ts';
 import type { Control } from '../control/open.ts';
 import type { AppWatch } from '../dev/watch-app.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { Account } from './account.ts';
+import type { HealthFacts } from './health.ts';
+import type { HealthPort } from './health-port.ts';
 import type { Predecessor } from './predecessor.ts';
 import type { Supervisor } from './supervisor.ts';
 import type { Trial, TrialOptions } from './trial.ts';
@@ -38,6 +41,34 @@ export async function meetPredecessor(
   const predecessor = new (await import('./predecessor.ts')).Predecessor(handover, log);
   predecessor.boots(config);
   return predecessor;
+}
+
+/** Where there is a health port. It answers at once, in an upgrade when the process before lets go, or is gone. @throws TricornError TRC_PORT_IN_USE */
+export async function openHealthPort(
+  supervisor: Supervisor,
+  { log, predecessor }: { log: Logger; predecessor: Predecessor | undefined },
+): Promise<HealthPort | undefined> {
+  const { health: listener, isHealthForeign } = supervisor.listeners;
+  if (!listener) return undefined;
+  const { HealthPort: Loaded } = await import('./health-port.ts');
+  let succeeds = false;
+  const port = new Loaded({
+    listener,
+    log,
+    facts: () => healthOf(supervisor, succeeds),
+    wake: () => supervisor.wake(),
+  });
+  if (!isHealthForeign) await port.serve();
+  void predecessor?.gone.then(async () => {
+    succeeds = true;
+    await port.serve().catch((error: unknown) => logError(log, toWireError(error), '', 'error'));
+  });
+  return port;
+}
+
+function healthOf({ state, current, generations, sinceTickMs }: Supervisor, succeeds: boolean): HealthFacts {
+  const { isCrashLooping } = current.readiness;
+  return { state, succeeds, isCrashLooping, sinceTickMs, workers: generations.loops };
 }
 
 /** With dev = reload. */

@@ -2,7 +2,6 @@
 import { setTimeout as pass } from 'node:timers/promises';
 import { fs } from '../builtins.ts';
 import type { Operations, Status, WorkerStacks, WorkerStatus } from '../control/operations.ts';
-import { describeListener } from './listener.ts';
 import type { Supervisor } from './supervisor.ts';
 import type { WorkerHandle } from './worker-handle.ts';
 
@@ -35,7 +34,7 @@ async function statusOf(supervisor: Supervisor): Promise<Status> {
     state: supervisor.state,
     generation: current.generation,
     app: current.config.app,
-    listeners: listeners.all.map(describeListener),
+    listeners: listeners.shown,
     uptimeMs: Math.round(supervisor.uptimeMs),
     wanted,
     ready: own.reduce((sum, worker) => sum + servingIn(worker), 0),

@@ -43,6 +43,11 @@ export class Predecessor {
     this.#channel.on('error', () => {}).on('close', () => this.#gone.resolve());
   }
 
+  /** Resolves when it lets go of the service, or is gone. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
   /** A boot begins that may take so long. @throws TricornError TRC_UPGRADE where it would not be followed by a service */
   boots({ boot_timeout, stop_after_init, test_file }: Config): void {
     if (stop_after_init || test_file !== '') throw refused('stop_after_init and test_file are no service');
@@ -65,10 +70,11 @@ export class Predecessor {
     }
   }
 
-  /** The sockets that were passed to the service at its start, by socket activation. */
-  takePassed(): Taken[] {
-    const passed = this.#left.map(({ asked }) => asked).filter((asked) => asked.startsWith(PASSED));
-    return passed.flatMap((asked) => this.take(asked) ?? []);
+  /** The sockets that were passed to the service at its start, by socket activation, under a name that is wanted. */
+  takePassed(isWanted: (name: string) => boolean): Taken[] {
+    const asked = this.#left.map((socket) => socket.asked);
+    const passed = asked.filter((each) => each.startsWith(PASSED) && isWanted(each.slice(PASSED.length)));
+    return passed.flatMap((each) => this.take(each) ?? []);
   }
 
   /** What nobody asks for any more ends with the process before. */

@@ -33,6 +33,10 @@ export class Readiness {
     return isServing() && workers.serving.length > 0;
   }
 
+  get isCrashLooping(): boolean {
+    return this.#loop.isLooping;
+  }
+
   #onStartFailed(): void {
     const { workers, config, log, isServing, onGivenUp } = this.#options;
     if (!isServing() || !this.#loop.failed(workers.serving.length > 0)) return;

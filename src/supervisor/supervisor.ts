@@ -17,7 +17,8 @@ import { Ending } from './ending.ts';
 import { Generations } from './generations.ts';
 import { takeHandover } from './handover.ts';
 import { Listeners } from './listeners.ts';
-import { findAccount, meetPredecessor, openControl, watchAppOf } from './on-demand.ts';
+import type { HealthPort } from './health-port.ts';
+import { findAccount, meetPredecessor, openControl, openHealthPort, watchAppOf } from './on-demand.ts';
 import { Pidfile } from './pidfile.ts';
 import type { Predecessor } from './predecessor.ts';
 import { dumpStacks, logStatistics, logStopped, type SupervisorFigures } from './reports.ts';
@@ -47,10 +48,13 @@ export class Supervisor {
   readonly #tests = new AbortController();
   #account: Account | undefined;
   #control: Control | undefined;
+  #health: HealthPort | undefined;
   #watch: AppWatch | undefined;
   #state: ServerState = 'new';
   #hasServed = false;
   #startedAt = 0;
+  /** When the last tick went well. */
+  #tickedAt = 0;
 
   constructor(loaded: LoadedConfig, { log, check = false, clock = monotonicMs }: ServerOptions) {
     this.#loaded = loaded;
@@ -104,6 +108,11 @@ export class Supervisor {
     return this.clock() - this.#startedAt;
   }
 
+  /** Milliseconds. */
+  get sinceTickMs(): number {
+    return this.clock() - this.#tickedAt;
+  }
+
   /** Of all generations. */
   get handles(): WorkerHandle[] {
     return this.generations.handles;
@@ -131,6 +140,7 @@ export class Supervisor {
     this.ending.successor = pid;
     this.manager.mute();
     this.listeners.leave(taken);
+    if (this.listeners.isHealthForeign) this.#health?.leave();
     this.#stop(0);
   }
 
@@ -147,12 +157,14 @@ export class Supervisor {
 
   async run(first: CommonServer): Promise<number> {
     this.#signals.install();
-    this.#startedAt = this.clock();
-    process.title = `tricorn: supervisor (${first.mode})`;
+    this.#startedAt = this.#tickedAt = this.clock();
+    // Whoever probes the boot is told of it.
+    this.generations.promote(first);
     try {
       this.#account = await findAccount(this.#config, this.check);
       const predecessor = this.check ? undefined : await meetPredecessor(this.#handover, this.#terms);
       await this.listeners.open({ bind: !this.check, owner: this.#account, predecessor });
+      this.#health = await openHealthPort(this, { log: this.#log, predecessor });
       if (!predecessor) this.#pidfile.write();
       if (!this.check && !predecessor) await this.#openControl(false);
       void this.#start(first, predecessor);
@@ -167,6 +179,7 @@ export class Supervisor {
       this.generations.close();
       this.changes.kill();
       this.#pidfile.remove();
+      await this.#health?.close();
       this.listeners.close();
       this.#signals.uninstall();
       this.#enter('stopped');
@@ -201,7 +214,6 @@ export class Supervisor {
   }
 
   async #start(first: CommonServer, predecessor: Predecessor | undefined): Promise<void> {
-    this.generations.promote(first);
     for (const warning of this.#loaded.warnings) this.#log.warn(warning);
     this.#enter('booting');
     this.#ticker.start();
@@ -248,6 +260,7 @@ export class Supervisor {
       this.changes.step();
       if (this.#state === 'serving') this.manager.tend(this.generations.staff);
       if (this.#state === 'stopping' && this.generations.size === 0 && !this.changes.isUpgrading) this.ending.finish();
+      this.#tickedAt = this.clock();
     } catch (error) {
       // The service outlives a fault of its supervisor; the next tick sees the same facts again.
       this.#log.error({ err: error }, 'The supervisor met an error of its own');
@@ -308,7 +321,7 @@ export class Supervisor {
 
   #drain(): void {
     // The last descriptor but those of the workers, who close theirs as they drain: then the kernel refuses.
-    this.listeners.close();
+    this.listeners.refuse();
     this.generations.drain();
     this.wake();
   }

@@ -34,6 +34,18 @@ export function service(mode: Mode): void {
     if (canNotify) await socket.message(/STOPPING=1/);
   });
 
+  t.test('sd_notify of a service without HTTP: it beats while its jobs can run', async (t) => {
+    const job = 'export const cron = { hourly: { every: 3600, run() {} } };';
+    const folder = t.testdir({ 'app.mjs': `${job} export const handler = (_, response) => response.end();` });
+    const socket = await NotifySocket.open(t);
+    const env = { NOTIFY_SOCKET: socket.path, WATCHDOG_USEC: '4000000' };
+    const server = new Tricorn(t, ['app.mjs', ...modes[mode], '--no-http'], { cwd: folder, env });
+    await server.line(/^Ready/);
+    if (!canNotify) return;
+    t.match(await socket.message(/READY=1/), /STATUS=([12]) of \1 workers ready/);
+    await socket.message(/WATCHDOG=1/);
+  });
+
   t.test('user: the workers run as that user, the supervisor binds and logs as before', async (t) => {
     const folder = shortFolder(t);
     const logfile = join(folder, 'log');

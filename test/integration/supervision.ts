@@ -4,7 +4,8 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pass } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { get, getJson, HeldRequest } from '../support/http.ts';
+import { movedClock } from '../support/clock.ts';
+import { get, getJson, HeldRequest, type Answer } from '../support/http.ts';
 import { childrenOf, fixture, modes, startTricorn, Tricorn, type LogLine, type Mode } from '../support/tricorn.ts';
 import { holds } from '../unit/log/support.ts';
 
@@ -17,7 +18,7 @@ export function supervision(mode: Mode): void {
   notStuck(start);
   worn(start, mode);
   overdue(start, mode);
-  poison(start);
+  poison(start, mode);
 }
 
 type Start = (t: Test, ...flags: string[]) => Promise<Tricorn>;
@@ -227,7 +228,7 @@ function overdue(start: Start, mode: Mode): void {
   });
 }
 
-function poison(start: Start): void {
+function poison(start: Start, mode: Mode): void {
   t.test('what has killed three loops within a minute is refused, in every worker and thread', async (t) => {
     const server = await start(t, '--limit-time-cpu=0.3', '--poison-threshold=2');
     for (let kill = 1; kill <= 2; kill += 1) {
@@ -242,5 +243,33 @@ function poison(start: Start): void {
     server.kill('SIGUSR1');
     t.match(await server.line(/^Statistics of the supervisor/), { poison: ['GET /block-later'] });
     t.equal((await get(`${server.url}/who`)).status, 200);
+  });
+
+  t.test('the minute ends: it is answered again, by those that refused it and by those that start later', async (t) => {
+    const { options, ahead } = movedClock(t);
+    const flags = [...modes[mode], '--limit-time-cpu=0.3', '--poison-threshold=2'];
+    const server = await startTricorn(t, lab, flags, options);
+    // The same route, deadly or not.
+    const statuses = async (): Promise<number[]> => {
+      const answers: Answer[] = [];
+      while (answers.length < 6) answers.push(await get(`${server.url}/spin?ms=1`));
+      return [...new Set(answers.map(({ status }) => status))];
+    };
+    for (let kill = 1; kill <= 2; kill += 1) {
+      await t.rejects(get(`${server.url}/spin?ms=3600000`));
+      await server.count(/is stuck and is killed/, kill);
+    }
+    await server.line(/^GET \/spin has led to 2 kills/);
+    await server.count(/is ready$/, 2);
+    t.same(await statuses(), [503]);
+    ahead(30_000);
+    t.same(await statuses(), [503], 'half a minute later');
+    ahead(60_000);
+    t.same(await statuses(), [200], 'a minute later');
+    server.kill('SIGUSR1');
+    t.equal((await server.line(/^Statistics of the supervisor/))['poison'], undefined);
+    for (const pid of server.workers()) process.kill(pid, 'SIGKILL');
+    t.same(await statuses(), [200], 'and those who come then');
+    t.equal(server.lines.filter(isKill).length, 2, 'nobody was ended for the time that has passed');
   });
 }

@@ -5,6 +5,7 @@ export interface Shown {
   readonly mode: string;
   readonly state: string;
   readonly generation: number;
+  readonly listeners: readonly string[];
   readonly wanted: number;
   readonly ready: number;
   readonly deaths: number;

@@ -11,11 +11,13 @@ const schema11 = {
     threads: { type: 'integer', minimum: 1, maximum: 1024 },
     evented: { type: 'boolean' },
     http_enable: { type: 'boolean' },
-    http_interface: { type: 'string', pattern: '^[^\\u0000]*$', format: 'host' },
+    http_interface: { type: 'string', pattern: '^[^\\u0000]*$', format: 'interface' },
     http_port: { type: 'integer', minimum: 0, maximum: 65535 },
     evented_port: { type: 'integer', minimum: 0, maximum: 65535 },
     http_socket: { type: 'string', pattern: '^[^\\u0000]*$' },
     http_socket_mode: { type: 'string', pattern: '^[^\\u0000]*$', format: 'mode' },
+    health_interface: { type: 'string', pattern: '^[^\\u0000]*$', format: 'host' },
+    health_port: { type: 'integer', minimum: 0, maximum: 65535 },
     backlog: { type: 'integer', minimum: 1, maximum: 65535 },
     graceful_timeout: { type: 'number', minimum: 0, maximum: 86400 },
     drain_delay: { type: 'number', minimum: 0, maximum: 86400 },
@@ -68,11 +70,12 @@ const schema11 = {
 };
 const func2 = Object.prototype.hasOwnProperty;
 const pattern0 = new RegExp('^[^\\u0000]*$', 'u');
-const formats0 = formats.host;
+const formats0 = formats.interface;
 const formats2 = formats.mode;
-const formats4 = formats.canary;
-const formats6 = formats.postgres;
-const formats8 = formats.trust;
+const formats4 = formats.host;
+const formats6 = formats.canary;
+const formats8 = formats.postgres;
+const formats10 = formats.trust;
 
 function validate10(data, { instancePath = '', parentData, parentDataProperty, rootData = data } = {}) {
   let vErrors = null;
@@ -274,7 +277,7 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
             instancePath: instancePath + '/http_interface',
             schemaPath: '#/properties/http_interface/format',
             keyword: 'format',
-            params: { format: 'host' },
+            params: { format: 'interface' },
           };
           if (vErrors === null) {
             vErrors = [err12];
@@ -470,29 +473,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.backlog !== undefined) {
-      let data10 = data.backlog;
-      if (!(typeof data10 == 'number' && !(data10 % 1) && !isNaN(data10) && isFinite(data10))) {
-        const err25 = {
-          instancePath: instancePath + '/backlog',
-          schemaPath: '#/properties/backlog/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err25];
-        } else {
-          vErrors.push(err25);
+    if (data.health_interface !== undefined) {
+      let data10 = data.health_interface;
+      if (typeof data10 === 'string') {
+        if (!pattern0.test(data10)) {
+          const err25 = {
+            instancePath: instancePath + '/health_interface',
+            schemaPath: '#/properties/health_interface/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err25];
+          } else {
+            vErrors.push(err25);
+          }
+          errors++;
         }
-        errors++;
-      }
-      if (typeof data10 == 'number' && isFinite(data10)) {
-        if (data10 > 65535 || isNaN(data10)) {
+        if (!formats4(data10)) {
           const err26 = {
-            instancePath: instancePath + '/backlog',
-            schemaPath: '#/properties/backlog/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 65535 },
+            instancePath: instancePath + '/health_interface',
+            schemaPath: '#/properties/health_interface/format',
+            keyword: 'format',
+            params: { format: 'host' },
           };
           if (vErrors === null) {
             vErrors = [err26];
@@ -501,45 +504,44 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data10 < 1 || isNaN(data10)) {
-          const err27 = {
-            instancePath: instancePath + '/backlog',
-            schemaPath: '#/properties/backlog/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 1 },
-          };
-          if (vErrors === null) {
-            vErrors = [err27];
-          } else {
-            vErrors.push(err27);
-          }
-          errors++;
+      } else {
+        const err27 = {
+          instancePath: instancePath + '/health_interface',
+          schemaPath: '#/properties/health_interface/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err27];
+        } else {
+          vErrors.push(err27);
         }
+        errors++;
       }
     }
-    if (data.graceful_timeout !== undefined) {
-      let data11 = data.graceful_timeout;
-      if (typeof data11 == 'number' && isFinite(data11)) {
-        if (data11 > 86400 || isNaN(data11)) {
-          const err28 = {
-            instancePath: instancePath + '/graceful_timeout',
-            schemaPath: '#/properties/graceful_timeout/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
-          };
-          if (vErrors === null) {
-            vErrors = [err28];
-          } else {
-            vErrors.push(err28);
-          }
-          errors++;
+    if (data.health_port !== undefined) {
+      let data11 = data.health_port;
+      if (!(typeof data11 == 'number' && !(data11 % 1) && !isNaN(data11) && isFinite(data11))) {
+        const err28 = {
+          instancePath: instancePath + '/health_port',
+          schemaPath: '#/properties/health_port/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err28];
+        } else {
+          vErrors.push(err28);
         }
-        if (data11 < 0 || isNaN(data11)) {
+        errors++;
+      }
+      if (typeof data11 == 'number' && isFinite(data11)) {
+        if (data11 > 65535 || isNaN(data11)) {
           const err29 = {
-            instancePath: instancePath + '/graceful_timeout',
-            schemaPath: '#/properties/graceful_timeout/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/health_port',
+            schemaPath: '#/properties/health_port/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 65535 },
           };
           if (vErrors === null) {
             vErrors = [err29];
@@ -548,44 +550,45 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
-        const err30 = {
-          instancePath: instancePath + '/graceful_timeout',
-          schemaPath: '#/properties/graceful_timeout/type',
-          keyword: 'type',
-          params: { type: 'number' },
-        };
-        if (vErrors === null) {
-          vErrors = [err30];
-        } else {
-          vErrors.push(err30);
-        }
-        errors++;
-      }
-    }
-    if (data.drain_delay !== undefined) {
-      let data12 = data.drain_delay;
-      if (typeof data12 == 'number' && isFinite(data12)) {
-        if (data12 > 86400 || isNaN(data12)) {
-          const err31 = {
-            instancePath: instancePath + '/drain_delay',
-            schemaPath: '#/properties/drain_delay/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
+        if (data11 < 0 || isNaN(data11)) {
+          const err30 = {
+            instancePath: instancePath + '/health_port',
+            schemaPath: '#/properties/health_port/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err31];
+            vErrors = [err30];
           } else {
-            vErrors.push(err31);
+            vErrors.push(err30);
           }
           errors++;
         }
-        if (data12 < 0 || isNaN(data12)) {
+      }
+    }
+    if (data.backlog !== undefined) {
+      let data12 = data.backlog;
+      if (!(typeof data12 == 'number' && !(data12 % 1) && !isNaN(data12) && isFinite(data12))) {
+        const err31 = {
+          instancePath: instancePath + '/backlog',
+          schemaPath: '#/properties/backlog/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err31];
+        } else {
+          vErrors.push(err31);
+        }
+        errors++;
+      }
+      if (typeof data12 == 'number' && isFinite(data12)) {
+        if (data12 > 65535 || isNaN(data12)) {
           const err32 = {
-            instancePath: instancePath + '/drain_delay',
-            schemaPath: '#/properties/drain_delay/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/backlog',
+            schemaPath: '#/properties/backlog/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 65535 },
           };
           if (vErrors === null) {
             vErrors = [err32];
@@ -594,28 +597,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
-        const err33 = {
-          instancePath: instancePath + '/drain_delay',
-          schemaPath: '#/properties/drain_delay/type',
-          keyword: 'type',
-          params: { type: 'number' },
-        };
-        if (vErrors === null) {
-          vErrors = [err33];
-        } else {
-          vErrors.push(err33);
+        if (data12 < 1 || isNaN(data12)) {
+          const err33 = {
+            instancePath: instancePath + '/backlog',
+            schemaPath: '#/properties/backlog/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 1 },
+          };
+          if (vErrors === null) {
+            vErrors = [err33];
+          } else {
+            vErrors.push(err33);
+          }
+          errors++;
         }
-        errors++;
       }
     }
-    if (data.ws_drain_spread !== undefined) {
-      let data13 = data.ws_drain_spread;
+    if (data.graceful_timeout !== undefined) {
+      let data13 = data.graceful_timeout;
       if (typeof data13 == 'number' && isFinite(data13)) {
         if (data13 > 86400 || isNaN(data13)) {
           const err34 = {
-            instancePath: instancePath + '/ws_drain_spread',
-            schemaPath: '#/properties/ws_drain_spread/maximum',
+            instancePath: instancePath + '/graceful_timeout',
+            schemaPath: '#/properties/graceful_timeout/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -628,8 +632,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         if (data13 < 0 || isNaN(data13)) {
           const err35 = {
-            instancePath: instancePath + '/ws_drain_spread',
-            schemaPath: '#/properties/ws_drain_spread/minimum',
+            instancePath: instancePath + '/graceful_timeout',
+            schemaPath: '#/properties/graceful_timeout/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -642,8 +646,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err36 = {
-          instancePath: instancePath + '/ws_drain_spread',
-          schemaPath: '#/properties/ws_drain_spread/type',
+          instancePath: instancePath + '/graceful_timeout',
+          schemaPath: '#/properties/graceful_timeout/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -655,13 +659,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.boot_timeout !== undefined) {
-      let data14 = data.boot_timeout;
+    if (data.drain_delay !== undefined) {
+      let data14 = data.drain_delay;
       if (typeof data14 == 'number' && isFinite(data14)) {
         if (data14 > 86400 || isNaN(data14)) {
           const err37 = {
-            instancePath: instancePath + '/boot_timeout',
-            schemaPath: '#/properties/boot_timeout/maximum',
+            instancePath: instancePath + '/drain_delay',
+            schemaPath: '#/properties/drain_delay/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -672,12 +676,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data14 < 0.01 || isNaN(data14)) {
+        if (data14 < 0 || isNaN(data14)) {
           const err38 = {
-            instancePath: instancePath + '/boot_timeout',
-            schemaPath: '#/properties/boot_timeout/minimum',
+            instancePath: instancePath + '/drain_delay',
+            schemaPath: '#/properties/drain_delay/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0.01 },
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err38];
@@ -688,8 +692,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err39 = {
-          instancePath: instancePath + '/boot_timeout',
-          schemaPath: '#/properties/boot_timeout/type',
+          instancePath: instancePath + '/drain_delay',
+          schemaPath: '#/properties/drain_delay/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -701,13 +705,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.keep_alive_timeout !== undefined) {
-      let data15 = data.keep_alive_timeout;
+    if (data.ws_drain_spread !== undefined) {
+      let data15 = data.ws_drain_spread;
       if (typeof data15 == 'number' && isFinite(data15)) {
         if (data15 > 86400 || isNaN(data15)) {
           const err40 = {
-            instancePath: instancePath + '/keep_alive_timeout',
-            schemaPath: '#/properties/keep_alive_timeout/maximum',
+            instancePath: instancePath + '/ws_drain_spread',
+            schemaPath: '#/properties/ws_drain_spread/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -718,12 +722,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data15 < 0.01 || isNaN(data15)) {
+        if (data15 < 0 || isNaN(data15)) {
           const err41 = {
-            instancePath: instancePath + '/keep_alive_timeout',
-            schemaPath: '#/properties/keep_alive_timeout/minimum',
+            instancePath: instancePath + '/ws_drain_spread',
+            schemaPath: '#/properties/ws_drain_spread/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0.01 },
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err41];
@@ -734,8 +738,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err42 = {
-          instancePath: instancePath + '/keep_alive_timeout',
-          schemaPath: '#/properties/keep_alive_timeout/type',
+          instancePath: instancePath + '/ws_drain_spread',
+          schemaPath: '#/properties/ws_drain_spread/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -747,13 +751,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.headers_timeout !== undefined) {
-      let data16 = data.headers_timeout;
+    if (data.boot_timeout !== undefined) {
+      let data16 = data.boot_timeout;
       if (typeof data16 == 'number' && isFinite(data16)) {
         if (data16 > 86400 || isNaN(data16)) {
           const err43 = {
-            instancePath: instancePath + '/headers_timeout',
-            schemaPath: '#/properties/headers_timeout/maximum',
+            instancePath: instancePath + '/boot_timeout',
+            schemaPath: '#/properties/boot_timeout/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -764,12 +768,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data16 < 0 || isNaN(data16)) {
+        if (data16 < 0.01 || isNaN(data16)) {
           const err44 = {
-            instancePath: instancePath + '/headers_timeout',
-            schemaPath: '#/properties/headers_timeout/minimum',
+            instancePath: instancePath + '/boot_timeout',
+            schemaPath: '#/properties/boot_timeout/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            params: { comparison: '>=', limit: 0.01 },
           };
           if (vErrors === null) {
             vErrors = [err44];
@@ -780,8 +784,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err45 = {
-          instancePath: instancePath + '/headers_timeout',
-          schemaPath: '#/properties/headers_timeout/type',
+          instancePath: instancePath + '/boot_timeout',
+          schemaPath: '#/properties/boot_timeout/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -793,13 +797,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.request_timeout !== undefined) {
-      let data17 = data.request_timeout;
+    if (data.keep_alive_timeout !== undefined) {
+      let data17 = data.keep_alive_timeout;
       if (typeof data17 == 'number' && isFinite(data17)) {
         if (data17 > 86400 || isNaN(data17)) {
           const err46 = {
-            instancePath: instancePath + '/request_timeout',
-            schemaPath: '#/properties/request_timeout/maximum',
+            instancePath: instancePath + '/keep_alive_timeout',
+            schemaPath: '#/properties/keep_alive_timeout/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -810,12 +814,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data17 < 0 || isNaN(data17)) {
+        if (data17 < 0.01 || isNaN(data17)) {
           const err47 = {
-            instancePath: instancePath + '/request_timeout',
-            schemaPath: '#/properties/request_timeout/minimum',
+            instancePath: instancePath + '/keep_alive_timeout',
+            schemaPath: '#/properties/keep_alive_timeout/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            params: { comparison: '>=', limit: 0.01 },
           };
           if (vErrors === null) {
             vErrors = [err47];
@@ -826,8 +830,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err48 = {
-          instancePath: instancePath + '/request_timeout',
-          schemaPath: '#/properties/request_timeout/type',
+          instancePath: instancePath + '/keep_alive_timeout',
+          schemaPath: '#/properties/keep_alive_timeout/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -839,27 +843,27 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.body_limit !== undefined) {
-      let data18 = data.body_limit;
-      if (!(typeof data18 == 'number' && !(data18 % 1) && !isNaN(data18) && isFinite(data18))) {
-        const err49 = {
-          instancePath: instancePath + '/body_limit',
-          schemaPath: '#/properties/body_limit/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err49];
-        } else {
-          vErrors.push(err49);
-        }
-        errors++;
-      }
+    if (data.headers_timeout !== undefined) {
+      let data18 = data.headers_timeout;
       if (typeof data18 == 'number' && isFinite(data18)) {
+        if (data18 > 86400 || isNaN(data18)) {
+          const err49 = {
+            instancePath: instancePath + '/headers_timeout',
+            schemaPath: '#/properties/headers_timeout/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err49];
+          } else {
+            vErrors.push(err49);
+          }
+          errors++;
+        }
         if (data18 < 0 || isNaN(data18)) {
           const err50 = {
-            instancePath: instancePath + '/body_limit',
-            schemaPath: '#/properties/body_limit/minimum',
+            instancePath: instancePath + '/headers_timeout',
+            schemaPath: '#/properties/headers_timeout/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -870,16 +874,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.limit_request !== undefined) {
-      let data19 = data.limit_request;
-      if (!(typeof data19 == 'number' && !(data19 % 1) && !isNaN(data19) && isFinite(data19))) {
+      } else {
         const err51 = {
-          instancePath: instancePath + '/limit_request',
-          schemaPath: '#/properties/limit_request/type',
+          instancePath: instancePath + '/headers_timeout',
+          schemaPath: '#/properties/headers_timeout/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err51];
@@ -888,13 +888,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+    }
+    if (data.request_timeout !== undefined) {
+      let data19 = data.request_timeout;
       if (typeof data19 == 'number' && isFinite(data19)) {
-        if (data19 < 0 || isNaN(data19)) {
+        if (data19 > 86400 || isNaN(data19)) {
           const err52 = {
-            instancePath: instancePath + '/limit_request',
-            schemaPath: '#/properties/limit_request/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/request_timeout',
+            schemaPath: '#/properties/request_timeout/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
           };
           if (vErrors === null) {
             vErrors = [err52];
@@ -903,142 +906,136 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
+        if (data19 < 0 || isNaN(data19)) {
+          const err53 = {
+            instancePath: instancePath + '/request_timeout',
+            schemaPath: '#/properties/request_timeout/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err53];
+          } else {
+            vErrors.push(err53);
+          }
+          errors++;
+        }
+      } else {
+        const err54 = {
+          instancePath: instancePath + '/request_timeout',
+          schemaPath: '#/properties/request_timeout/type',
+          keyword: 'type',
+          params: { type: 'number' },
+        };
+        if (vErrors === null) {
+          vErrors = [err54];
+        } else {
+          vErrors.push(err54);
+        }
+        errors++;
+      }
+    }
+    if (data.body_limit !== undefined) {
+      let data20 = data.body_limit;
+      if (!(typeof data20 == 'number' && !(data20 % 1) && !isNaN(data20) && isFinite(data20))) {
+        const err55 = {
+          instancePath: instancePath + '/body_limit',
+          schemaPath: '#/properties/body_limit/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err55];
+        } else {
+          vErrors.push(err55);
+        }
+        errors++;
+      }
+      if (typeof data20 == 'number' && isFinite(data20)) {
+        if (data20 < 0 || isNaN(data20)) {
+          const err56 = {
+            instancePath: instancePath + '/body_limit',
+            schemaPath: '#/properties/body_limit/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err56];
+          } else {
+            vErrors.push(err56);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.limit_request !== undefined) {
+      let data21 = data.limit_request;
+      if (!(typeof data21 == 'number' && !(data21 % 1) && !isNaN(data21) && isFinite(data21))) {
+        const err57 = {
+          instancePath: instancePath + '/limit_request',
+          schemaPath: '#/properties/limit_request/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err57];
+        } else {
+          vErrors.push(err57);
+        }
+        errors++;
+      }
+      if (typeof data21 == 'number' && isFinite(data21)) {
+        if (data21 < 0 || isNaN(data21)) {
+          const err58 = {
+            instancePath: instancePath + '/limit_request',
+            schemaPath: '#/properties/limit_request/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err58];
+          } else {
+            vErrors.push(err58);
+          }
+          errors++;
+        }
       }
     }
     if (data.limit_request_jitter !== undefined) {
-      let data20 = data.limit_request_jitter;
-      if (!(typeof data20 == 'number' && !(data20 % 1) && !isNaN(data20) && isFinite(data20))) {
-        const err53 = {
+      let data22 = data.limit_request_jitter;
+      if (!(typeof data22 == 'number' && !(data22 % 1) && !isNaN(data22) && isFinite(data22))) {
+        const err59 = {
           instancePath: instancePath + '/limit_request_jitter',
           schemaPath: '#/properties/limit_request_jitter/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err53];
+          vErrors = [err59];
         } else {
-          vErrors.push(err53);
+          vErrors.push(err59);
         }
         errors++;
       }
-      if (typeof data20 == 'number' && isFinite(data20)) {
-        if (data20 > 1000 || isNaN(data20)) {
-          const err54 = {
+      if (typeof data22 == 'number' && isFinite(data22)) {
+        if (data22 > 1000 || isNaN(data22)) {
+          const err60 = {
             instancePath: instancePath + '/limit_request_jitter',
             schemaPath: '#/properties/limit_request_jitter/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 1000 },
           };
           if (vErrors === null) {
-            vErrors = [err54];
+            vErrors = [err60];
           } else {
-            vErrors.push(err54);
+            vErrors.push(err60);
           }
           errors++;
         }
-        if (data20 < 0 || isNaN(data20)) {
-          const err55 = {
+        if (data22 < 0 || isNaN(data22)) {
+          const err61 = {
             instancePath: instancePath + '/limit_request_jitter',
             schemaPath: '#/properties/limit_request_jitter/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err55];
-          } else {
-            vErrors.push(err55);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.limit_memory_soft !== undefined) {
-      let data21 = data.limit_memory_soft;
-      if (!(typeof data21 == 'number' && !(data21 % 1) && !isNaN(data21) && isFinite(data21))) {
-        const err56 = {
-          instancePath: instancePath + '/limit_memory_soft',
-          schemaPath: '#/properties/limit_memory_soft/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err56];
-        } else {
-          vErrors.push(err56);
-        }
-        errors++;
-      }
-      if (typeof data21 == 'number' && isFinite(data21)) {
-        if (data21 < 0 || isNaN(data21)) {
-          const err57 = {
-            instancePath: instancePath + '/limit_memory_soft',
-            schemaPath: '#/properties/limit_memory_soft/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err57];
-          } else {
-            vErrors.push(err57);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.limit_memory_hard !== undefined) {
-      let data22 = data.limit_memory_hard;
-      if (!(typeof data22 == 'number' && !(data22 % 1) && !isNaN(data22) && isFinite(data22))) {
-        const err58 = {
-          instancePath: instancePath + '/limit_memory_hard',
-          schemaPath: '#/properties/limit_memory_hard/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err58];
-        } else {
-          vErrors.push(err58);
-        }
-        errors++;
-      }
-      if (typeof data22 == 'number' && isFinite(data22)) {
-        if (data22 < 0 || isNaN(data22)) {
-          const err59 = {
-            instancePath: instancePath + '/limit_memory_hard',
-            schemaPath: '#/properties/limit_memory_hard/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err59];
-          } else {
-            vErrors.push(err59);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.limit_memory_soft_evented !== undefined) {
-      let data23 = data.limit_memory_soft_evented;
-      if (!(typeof data23 == 'number' && !(data23 % 1) && !isNaN(data23) && isFinite(data23))) {
-        const err60 = {
-          instancePath: instancePath + '/limit_memory_soft_evented',
-          schemaPath: '#/properties/limit_memory_soft_evented/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err60];
-        } else {
-          vErrors.push(err60);
-        }
-        errors++;
-      }
-      if (typeof data23 == 'number' && isFinite(data23)) {
-        if (data23 < 0 || isNaN(data23)) {
-          const err61 = {
-            instancePath: instancePath + '/limit_memory_soft_evented',
-            schemaPath: '#/properties/limit_memory_soft_evented/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1051,12 +1048,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       }
     }
-    if (data.limit_memory_hard_evented !== undefined) {
-      let data24 = data.limit_memory_hard_evented;
-      if (!(typeof data24 == 'number' && !(data24 % 1) && !isNaN(data24) && isFinite(data24))) {
+    if (data.limit_memory_soft !== undefined) {
+      let data23 = data.limit_memory_soft;
+      if (!(typeof data23 == 'number' && !(data23 % 1) && !isNaN(data23) && isFinite(data23))) {
         const err62 = {
-          instancePath: instancePath + '/limit_memory_hard_evented',
-          schemaPath: '#/properties/limit_memory_hard_evented/type',
+          instancePath: instancePath + '/limit_memory_soft',
+          schemaPath: '#/properties/limit_memory_soft/type',
           keyword: 'type',
           params: { type: 'integer' },
         };
@@ -1067,11 +1064,11 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (typeof data24 == 'number' && isFinite(data24)) {
-        if (data24 < 0 || isNaN(data24)) {
+      if (typeof data23 == 'number' && isFinite(data23)) {
+        if (data23 < 0 || isNaN(data23)) {
           const err63 = {
-            instancePath: instancePath + '/limit_memory_hard_evented',
-            schemaPath: '#/properties/limit_memory_hard_evented/minimum',
+            instancePath: instancePath + '/limit_memory_soft',
+            schemaPath: '#/properties/limit_memory_soft/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1084,59 +1081,60 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       }
     }
-    if (data.limit_time_worker !== undefined) {
-      let data25 = data.limit_time_worker;
-      if (typeof data25 == 'number' && isFinite(data25)) {
-        if (data25 < 0 || isNaN(data25)) {
-          const err64 = {
-            instancePath: instancePath + '/limit_time_worker',
-            schemaPath: '#/properties/limit_time_worker/minimum',
+    if (data.limit_memory_hard !== undefined) {
+      let data24 = data.limit_memory_hard;
+      if (!(typeof data24 == 'number' && !(data24 % 1) && !isNaN(data24) && isFinite(data24))) {
+        const err64 = {
+          instancePath: instancePath + '/limit_memory_hard',
+          schemaPath: '#/properties/limit_memory_hard/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err64];
+        } else {
+          vErrors.push(err64);
+        }
+        errors++;
+      }
+      if (typeof data24 == 'number' && isFinite(data24)) {
+        if (data24 < 0 || isNaN(data24)) {
+          const err65 = {
+            instancePath: instancePath + '/limit_memory_hard',
+            schemaPath: '#/properties/limit_memory_hard/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err64];
+            vErrors = [err65];
           } else {
-            vErrors.push(err64);
+            vErrors.push(err65);
           }
           errors++;
         }
-      } else {
-        const err65 = {
-          instancePath: instancePath + '/limit_time_worker',
-          schemaPath: '#/properties/limit_time_worker/type',
+      }
+    }
+    if (data.limit_memory_soft_evented !== undefined) {
+      let data25 = data.limit_memory_soft_evented;
+      if (!(typeof data25 == 'number' && !(data25 % 1) && !isNaN(data25) && isFinite(data25))) {
+        const err66 = {
+          instancePath: instancePath + '/limit_memory_soft_evented',
+          schemaPath: '#/properties/limit_memory_soft_evented/type',
           keyword: 'type',
-          params: { type: 'number' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err65];
+          vErrors = [err66];
         } else {
-          vErrors.push(err65);
+          vErrors.push(err66);
         }
         errors++;
       }
-    }
-    if (data.limit_time_cpu !== undefined) {
-      let data26 = data.limit_time_cpu;
-      if (typeof data26 == 'number' && isFinite(data26)) {
-        if (data26 > 86400 || isNaN(data26)) {
-          const err66 = {
-            instancePath: instancePath + '/limit_time_cpu',
-            schemaPath: '#/properties/limit_time_cpu/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
-          };
-          if (vErrors === null) {
-            vErrors = [err66];
-          } else {
-            vErrors.push(err66);
-          }
-          errors++;
-        }
-        if (data26 < 0 || isNaN(data26)) {
+      if (typeof data25 == 'number' && isFinite(data25)) {
+        if (data25 < 0 || isNaN(data25)) {
           const err67 = {
-            instancePath: instancePath + '/limit_time_cpu',
-            schemaPath: '#/properties/limit_time_cpu/minimum',
+            instancePath: instancePath + '/limit_memory_soft_evented',
+            schemaPath: '#/properties/limit_memory_soft_evented/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1147,12 +1145,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
+      }
+    }
+    if (data.limit_memory_hard_evented !== undefined) {
+      let data26 = data.limit_memory_hard_evented;
+      if (!(typeof data26 == 'number' && !(data26 % 1) && !isNaN(data26) && isFinite(data26))) {
         const err68 = {
-          instancePath: instancePath + '/limit_time_cpu',
-          schemaPath: '#/properties/limit_time_cpu/type',
+          instancePath: instancePath + '/limit_memory_hard_evented',
+          schemaPath: '#/properties/limit_memory_hard_evented/type',
           keyword: 'type',
-          params: { type: 'number' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err68];
@@ -1161,16 +1163,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.limit_time_real !== undefined) {
-      let data27 = data.limit_time_real;
-      if (typeof data27 == 'number' && isFinite(data27)) {
-        if (data27 > 86400 || isNaN(data27)) {
+      if (typeof data26 == 'number' && isFinite(data26)) {
+        if (data26 < 0 || isNaN(data26)) {
           const err69 = {
-            instancePath: instancePath + '/limit_time_real',
-            schemaPath: '#/properties/limit_time_real/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
+            instancePath: instancePath + '/limit_memory_hard_evented',
+            schemaPath: '#/properties/limit_memory_hard_evented/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err69];
@@ -1179,10 +1178,15 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
+      }
+    }
+    if (data.limit_time_worker !== undefined) {
+      let data27 = data.limit_time_worker;
+      if (typeof data27 == 'number' && isFinite(data27)) {
         if (data27 < 0 || isNaN(data27)) {
           const err70 = {
-            instancePath: instancePath + '/limit_time_real',
-            schemaPath: '#/properties/limit_time_real/minimum',
+            instancePath: instancePath + '/limit_time_worker',
+            schemaPath: '#/properties/limit_time_worker/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1195,8 +1199,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err71 = {
-          instancePath: instancePath + '/limit_time_real',
-          schemaPath: '#/properties/limit_time_real/type',
+          instancePath: instancePath + '/limit_time_worker',
+          schemaPath: '#/properties/limit_time_worker/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -1208,13 +1212,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.limit_time_real_cron !== undefined) {
-      let data28 = data.limit_time_real_cron;
+    if (data.limit_time_cpu !== undefined) {
+      let data28 = data.limit_time_cpu;
       if (typeof data28 == 'number' && isFinite(data28)) {
         if (data28 > 86400 || isNaN(data28)) {
           const err72 = {
-            instancePath: instancePath + '/limit_time_real_cron',
-            schemaPath: '#/properties/limit_time_real_cron/maximum',
+            instancePath: instancePath + '/limit_time_cpu',
+            schemaPath: '#/properties/limit_time_cpu/maximum',
             keyword: 'maximum',
             params: { comparison: '<=', limit: 86400 },
           };
@@ -1225,12 +1229,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data28 < -1 || isNaN(data28)) {
+        if (data28 < 0 || isNaN(data28)) {
           const err73 = {
-            instancePath: instancePath + '/limit_time_real_cron',
-            schemaPath: '#/properties/limit_time_real_cron/minimum',
+            instancePath: instancePath + '/limit_time_cpu',
+            schemaPath: '#/properties/limit_time_cpu/minimum',
             keyword: 'minimum',
-            params: { comparison: '>=', limit: -1 },
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err73];
@@ -1241,8 +1245,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err74 = {
-          instancePath: instancePath + '/limit_time_real_cron',
-          schemaPath: '#/properties/limit_time_real_cron/type',
+          instancePath: instancePath + '/limit_time_cpu',
+          schemaPath: '#/properties/limit_time_cpu/type',
           keyword: 'type',
           params: { type: 'number' },
         };
@@ -1254,27 +1258,27 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.max_inflight !== undefined) {
-      let data29 = data.max_inflight;
-      if (!(typeof data29 == 'number' && !(data29 % 1) && !isNaN(data29) && isFinite(data29))) {
-        const err75 = {
-          instancePath: instancePath + '/max_inflight',
-          schemaPath: '#/properties/max_inflight/type',
-          keyword: 'type',
-          params: { type: 'integer' },
-        };
-        if (vErrors === null) {
-          vErrors = [err75];
-        } else {
-          vErrors.push(err75);
-        }
-        errors++;
-      }
+    if (data.limit_time_real !== undefined) {
+      let data29 = data.limit_time_real;
       if (typeof data29 == 'number' && isFinite(data29)) {
+        if (data29 > 86400 || isNaN(data29)) {
+          const err75 = {
+            instancePath: instancePath + '/limit_time_real',
+            schemaPath: '#/properties/limit_time_real/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
+          };
+          if (vErrors === null) {
+            vErrors = [err75];
+          } else {
+            vErrors.push(err75);
+          }
+          errors++;
+        }
         if (data29 < 0 || isNaN(data29)) {
           const err76 = {
-            instancePath: instancePath + '/max_inflight',
-            schemaPath: '#/properties/max_inflight/minimum',
+            instancePath: instancePath + '/limit_time_real',
+            schemaPath: '#/properties/limit_time_real/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1285,16 +1289,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.max_queue !== undefined) {
-      let data30 = data.max_queue;
-      if (!(typeof data30 == 'number' && !(data30 % 1) && !isNaN(data30) && isFinite(data30))) {
+      } else {
         const err77 = {
-          instancePath: instancePath + '/max_queue',
-          schemaPath: '#/properties/max_queue/type',
+          instancePath: instancePath + '/limit_time_real',
+          schemaPath: '#/properties/limit_time_real/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err77];
@@ -1303,13 +1303,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
+    }
+    if (data.limit_time_real_cron !== undefined) {
+      let data30 = data.limit_time_real_cron;
       if (typeof data30 == 'number' && isFinite(data30)) {
-        if (data30 < 0 || isNaN(data30)) {
+        if (data30 > 86400 || isNaN(data30)) {
           const err78 = {
-            instancePath: instancePath + '/max_queue',
-            schemaPath: '#/properties/max_queue/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/limit_time_real_cron',
+            schemaPath: '#/properties/limit_time_real_cron/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
           };
           if (vErrors === null) {
             vErrors = [err78];
@@ -1318,17 +1321,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.max_queue_age !== undefined) {
-      let data31 = data.max_queue_age;
-      if (typeof data31 == 'number' && isFinite(data31)) {
-        if (data31 > 86400 || isNaN(data31)) {
+        if (data30 < -1 || isNaN(data30)) {
           const err79 = {
-            instancePath: instancePath + '/max_queue_age',
-            schemaPath: '#/properties/max_queue_age/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 86400 },
+            instancePath: instancePath + '/limit_time_real_cron',
+            schemaPath: '#/properties/limit_time_real_cron/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: -1 },
           };
           if (vErrors === null) {
             vErrors = [err79];
@@ -1337,26 +1335,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data31 < 0 || isNaN(data31)) {
-          const err80 = {
-            instancePath: instancePath + '/max_queue_age',
-            schemaPath: '#/properties/max_queue_age/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err80];
-          } else {
-            vErrors.push(err80);
-          }
-          errors++;
-        }
       } else {
-        const err81 = {
-          instancePath: instancePath + '/max_queue_age',
-          schemaPath: '#/properties/max_queue_age/type',
+        const err80 = {
+          instancePath: instancePath + '/limit_time_real_cron',
+          schemaPath: '#/properties/limit_time_real_cron/type',
           keyword: 'type',
           params: { type: 'number' },
+        };
+        if (vErrors === null) {
+          vErrors = [err80];
+        } else {
+          vErrors.push(err80);
+        }
+        errors++;
+      }
+    }
+    if (data.max_inflight !== undefined) {
+      let data31 = data.max_inflight;
+      if (!(typeof data31 == 'number' && !(data31 % 1) && !isNaN(data31) && isFinite(data31))) {
+        const err81 = {
+          instancePath: instancePath + '/max_inflight',
+          schemaPath: '#/properties/max_inflight/type',
+          keyword: 'type',
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err81];
@@ -1365,29 +1366,31 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.reload_strategy !== undefined) {
-      let data32 = data.reload_strategy;
-      if (typeof data32 !== 'string') {
-        const err82 = {
-          instancePath: instancePath + '/reload_strategy',
-          schemaPath: '#/properties/reload_strategy/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err82];
-        } else {
-          vErrors.push(err82);
+      if (typeof data31 == 'number' && isFinite(data31)) {
+        if (data31 < 0 || isNaN(data31)) {
+          const err82 = {
+            instancePath: instancePath + '/max_inflight',
+            schemaPath: '#/properties/max_inflight/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err82];
+          } else {
+            vErrors.push(err82);
+          }
+          errors++;
         }
-        errors++;
       }
-      if (!(data32 === 'surge' || data32 === 'rolling')) {
+    }
+    if (data.max_queue !== undefined) {
+      let data32 = data.max_queue;
+      if (!(typeof data32 == 'number' && !(data32 % 1) && !isNaN(data32) && isFinite(data32))) {
         const err83 = {
-          instancePath: instancePath + '/reload_strategy',
-          schemaPath: '#/properties/reload_strategy/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.reload_strategy.enum },
+          instancePath: instancePath + '/max_queue',
+          schemaPath: '#/properties/max_queue/type',
+          keyword: 'type',
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err83];
@@ -1396,16 +1399,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.canary !== undefined) {
-      let data33 = data.canary;
-      if (typeof data33 === 'string') {
-        if (!pattern0.test(data33)) {
+      if (typeof data32 == 'number' && isFinite(data32)) {
+        if (data32 < 0 || isNaN(data32)) {
           const err84 = {
-            instancePath: instancePath + '/canary',
-            schemaPath: '#/properties/canary/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
+            instancePath: instancePath + '/max_queue',
+            schemaPath: '#/properties/max_queue/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err84];
@@ -1414,12 +1414,17 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (!formats4(data33)) {
+      }
+    }
+    if (data.max_queue_age !== undefined) {
+      let data33 = data.max_queue_age;
+      if (typeof data33 == 'number' && isFinite(data33)) {
+        if (data33 > 86400 || isNaN(data33)) {
           const err85 = {
-            instancePath: instancePath + '/canary',
-            schemaPath: '#/properties/canary/format',
-            keyword: 'format',
-            params: { format: 'canary' },
+            instancePath: instancePath + '/max_queue_age',
+            schemaPath: '#/properties/max_queue_age/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 86400 },
           };
           if (vErrors === null) {
             vErrors = [err85];
@@ -1428,29 +1433,26 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
-        const err86 = {
-          instancePath: instancePath + '/canary',
-          schemaPath: '#/properties/canary/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err86];
-        } else {
-          vErrors.push(err86);
+        if (data33 < 0 || isNaN(data33)) {
+          const err86 = {
+            instancePath: instancePath + '/max_queue_age',
+            schemaPath: '#/properties/max_queue_age/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err86];
+          } else {
+            vErrors.push(err86);
+          }
+          errors++;
         }
-        errors++;
-      }
-    }
-    if (data.poison_threshold !== undefined) {
-      let data34 = data.poison_threshold;
-      if (!(typeof data34 == 'number' && !(data34 % 1) && !isNaN(data34) && isFinite(data34))) {
+      } else {
         const err87 = {
-          instancePath: instancePath + '/poison_threshold',
-          schemaPath: '#/properties/poison_threshold/type',
+          instancePath: instancePath + '/max_queue_age',
+          schemaPath: '#/properties/max_queue_age/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err87];
@@ -1459,31 +1461,29 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (typeof data34 == 'number' && isFinite(data34)) {
-        if (data34 < 0 || isNaN(data34)) {
-          const err88 = {
-            instancePath: instancePath + '/poison_threshold',
-            schemaPath: '#/properties/poison_threshold/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
-          };
-          if (vErrors === null) {
-            vErrors = [err88];
-          } else {
-            vErrors.push(err88);
-          }
-          errors++;
-        }
-      }
     }
-    if (data.crash_loop_limit !== undefined) {
-      let data35 = data.crash_loop_limit;
-      if (!(typeof data35 == 'number' && !(data35 % 1) && !isNaN(data35) && isFinite(data35))) {
-        const err89 = {
-          instancePath: instancePath + '/crash_loop_limit',
-          schemaPath: '#/properties/crash_loop_limit/type',
+    if (data.reload_strategy !== undefined) {
+      let data34 = data.reload_strategy;
+      if (typeof data34 !== 'string') {
+        const err88 = {
+          instancePath: instancePath + '/reload_strategy',
+          schemaPath: '#/properties/reload_strategy/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err88];
+        } else {
+          vErrors.push(err88);
+        }
+        errors++;
+      }
+      if (!(data34 === 'surge' || data34 === 'rolling')) {
+        const err89 = {
+          instancePath: instancePath + '/reload_strategy',
+          schemaPath: '#/properties/reload_strategy/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.reload_strategy.enum },
         };
         if (vErrors === null) {
           vErrors = [err89];
@@ -1492,13 +1492,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (typeof data35 == 'number' && isFinite(data35)) {
-        if (data35 < 0 || isNaN(data35)) {
+    }
+    if (data.canary !== undefined) {
+      let data35 = data.canary;
+      if (typeof data35 === 'string') {
+        if (!pattern0.test(data35)) {
           const err90 = {
-            instancePath: instancePath + '/crash_loop_limit',
-            schemaPath: '#/properties/crash_loop_limit/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/canary',
+            schemaPath: '#/properties/canary/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
             vErrors = [err90];
@@ -1507,32 +1510,26 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.exit_on_crash_loop !== undefined) {
-      if (typeof data.exit_on_crash_loop !== 'boolean') {
-        const err91 = {
-          instancePath: instancePath + '/exit_on_crash_loop',
-          schemaPath: '#/properties/exit_on_crash_loop/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
-        };
-        if (vErrors === null) {
-          vErrors = [err91];
-        } else {
-          vErrors.push(err91);
+        if (!formats6(data35)) {
+          const err91 = {
+            instancePath: instancePath + '/canary',
+            schemaPath: '#/properties/canary/format',
+            keyword: 'format',
+            params: { format: 'canary' },
+          };
+          if (vErrors === null) {
+            vErrors = [err91];
+          } else {
+            vErrors.push(err91);
+          }
+          errors++;
         }
-        errors++;
-      }
-    }
-    if (data.max_cron_threads !== undefined) {
-      let data37 = data.max_cron_threads;
-      if (!(typeof data37 == 'number' && !(data37 % 1) && !isNaN(data37) && isFinite(data37))) {
+      } else {
         const err92 = {
-          instancePath: instancePath + '/max_cron_threads',
-          schemaPath: '#/properties/max_cron_threads/type',
+          instancePath: instancePath + '/canary',
+          schemaPath: '#/properties/canary/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err92];
@@ -1541,25 +1538,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (typeof data37 == 'number' && isFinite(data37)) {
-        if (data37 > 1024 || isNaN(data37)) {
-          const err93 = {
-            instancePath: instancePath + '/max_cron_threads',
-            schemaPath: '#/properties/max_cron_threads/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 1024 },
-          };
-          if (vErrors === null) {
-            vErrors = [err93];
-          } else {
-            vErrors.push(err93);
-          }
-          errors++;
+    }
+    if (data.poison_threshold !== undefined) {
+      let data36 = data.poison_threshold;
+      if (!(typeof data36 == 'number' && !(data36 % 1) && !isNaN(data36) && isFinite(data36))) {
+        const err93 = {
+          instancePath: instancePath + '/poison_threshold',
+          schemaPath: '#/properties/poison_threshold/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err93];
+        } else {
+          vErrors.push(err93);
         }
-        if (data37 < 0 || isNaN(data37)) {
+        errors++;
+      }
+      if (typeof data36 == 'number' && isFinite(data36)) {
+        if (data36 < 0 || isNaN(data36)) {
           const err94 = {
-            instancePath: instancePath + '/max_cron_threads',
-            schemaPath: '#/properties/max_cron_threads/minimum',
+            instancePath: instancePath + '/poison_threshold',
+            schemaPath: '#/properties/poison_threshold/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
@@ -1572,61 +1572,63 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       }
     }
-    if (data.limit_time_worker_cron !== undefined) {
-      let data38 = data.limit_time_worker_cron;
-      if (typeof data38 == 'number' && isFinite(data38)) {
-        if (data38 < 0 || isNaN(data38)) {
-          const err95 = {
-            instancePath: instancePath + '/limit_time_worker_cron',
-            schemaPath: '#/properties/limit_time_worker_cron/minimum',
+    if (data.crash_loop_limit !== undefined) {
+      let data37 = data.crash_loop_limit;
+      if (!(typeof data37 == 'number' && !(data37 % 1) && !isNaN(data37) && isFinite(data37))) {
+        const err95 = {
+          instancePath: instancePath + '/crash_loop_limit',
+          schemaPath: '#/properties/crash_loop_limit/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err95];
+        } else {
+          vErrors.push(err95);
+        }
+        errors++;
+      }
+      if (typeof data37 == 'number' && isFinite(data37)) {
+        if (data37 < 0 || isNaN(data37)) {
+          const err96 = {
+            instancePath: instancePath + '/crash_loop_limit',
+            schemaPath: '#/properties/crash_loop_limit/minimum',
             keyword: 'minimum',
             params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
-            vErrors = [err95];
+            vErrors = [err96];
           } else {
-            vErrors.push(err95);
+            vErrors.push(err96);
           }
           errors++;
         }
-      } else {
-        const err96 = {
-          instancePath: instancePath + '/limit_time_worker_cron',
-          schemaPath: '#/properties/limit_time_worker_cron/type',
+      }
+    }
+    if (data.exit_on_crash_loop !== undefined) {
+      if (typeof data.exit_on_crash_loop !== 'boolean') {
+        const err97 = {
+          instancePath: instancePath + '/exit_on_crash_loop',
+          schemaPath: '#/properties/exit_on_crash_loop/type',
           keyword: 'type',
-          params: { type: 'number' },
+          params: { type: 'boolean' },
         };
         if (vErrors === null) {
-          vErrors = [err96];
+          vErrors = [err97];
         } else {
-          vErrors.push(err96);
+          vErrors.push(err97);
         }
         errors++;
       }
     }
-    if (data.data_dir !== undefined) {
-      let data39 = data.data_dir;
-      if (typeof data39 === 'string') {
-        if (!pattern0.test(data39)) {
-          const err97 = {
-            instancePath: instancePath + '/data_dir',
-            schemaPath: '#/properties/data_dir/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err97];
-          } else {
-            vErrors.push(err97);
-          }
-          errors++;
-        }
-      } else {
+    if (data.max_cron_threads !== undefined) {
+      let data39 = data.max_cron_threads;
+      if (!(typeof data39 == 'number' && !(data39 % 1) && !isNaN(data39) && isFinite(data39))) {
         const err98 = {
-          instancePath: instancePath + '/data_dir',
-          schemaPath: '#/properties/data_dir/type',
+          instancePath: instancePath + '/max_cron_threads',
+          schemaPath: '#/properties/max_cron_threads/type',
           keyword: 'type',
-          params: { type: 'string' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
           vErrors = [err98];
@@ -1635,16 +1637,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.db_url !== undefined) {
-      let data40 = data.db_url;
-      if (typeof data40 === 'string') {
-        if (!pattern0.test(data40)) {
+      if (typeof data39 == 'number' && isFinite(data39)) {
+        if (data39 > 1024 || isNaN(data39)) {
           const err99 = {
-            instancePath: instancePath + '/db_url',
-            schemaPath: '#/properties/db_url/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
+            instancePath: instancePath + '/max_cron_threads',
+            schemaPath: '#/properties/max_cron_threads/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 1024 },
           };
           if (vErrors === null) {
             vErrors = [err99];
@@ -1653,12 +1652,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (!formats6(data40)) {
+        if (data39 < 0 || isNaN(data39)) {
           const err100 = {
-            instancePath: instancePath + '/db_url',
-            schemaPath: '#/properties/db_url/format',
-            keyword: 'format',
-            params: { format: 'postgres' },
+            instancePath: instancePath + '/max_cron_threads',
+            schemaPath: '#/properties/max_cron_threads/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err100];
@@ -1667,29 +1666,31 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
-        const err101 = {
-          instancePath: instancePath + '/db_url',
-          schemaPath: '#/properties/db_url/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err101];
-        } else {
-          vErrors.push(err101);
-        }
-        errors++;
       }
     }
-    if (data.cron_history !== undefined) {
-      let data41 = data.cron_history;
-      if (!(typeof data41 == 'number' && !(data41 % 1) && !isNaN(data41) && isFinite(data41))) {
+    if (data.limit_time_worker_cron !== undefined) {
+      let data40 = data.limit_time_worker_cron;
+      if (typeof data40 == 'number' && isFinite(data40)) {
+        if (data40 < 0 || isNaN(data40)) {
+          const err101 = {
+            instancePath: instancePath + '/limit_time_worker_cron',
+            schemaPath: '#/properties/limit_time_worker_cron/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err101];
+          } else {
+            vErrors.push(err101);
+          }
+          errors++;
+        }
+      } else {
         const err102 = {
-          instancePath: instancePath + '/cron_history',
-          schemaPath: '#/properties/cron_history/type',
+          instancePath: instancePath + '/limit_time_worker_cron',
+          schemaPath: '#/properties/limit_time_worker_cron/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'number' },
         };
         if (vErrors === null) {
           vErrors = [err102];
@@ -1698,13 +1699,16 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (typeof data41 == 'number' && isFinite(data41)) {
-        if (data41 > 100000 || isNaN(data41)) {
+    }
+    if (data.data_dir !== undefined) {
+      let data41 = data.data_dir;
+      if (typeof data41 === 'string') {
+        if (!pattern0.test(data41)) {
           const err103 = {
-            instancePath: instancePath + '/cron_history',
-            schemaPath: '#/properties/cron_history/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 100000 },
+            instancePath: instancePath + '/data_dir',
+            schemaPath: '#/properties/data_dir/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
             vErrors = [err103];
@@ -1713,45 +1717,44 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-        if (data41 < 1 || isNaN(data41)) {
-          const err104 = {
-            instancePath: instancePath + '/cron_history',
-            schemaPath: '#/properties/cron_history/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 1 },
-          };
-          if (vErrors === null) {
-            vErrors = [err104];
-          } else {
-            vErrors.push(err104);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.cron_failure_limit !== undefined) {
-      let data42 = data.cron_failure_limit;
-      if (!(typeof data42 == 'number' && !(data42 % 1) && !isNaN(data42) && isFinite(data42))) {
-        const err105 = {
-          instancePath: instancePath + '/cron_failure_limit',
-          schemaPath: '#/properties/cron_failure_limit/type',
+      } else {
+        const err104 = {
+          instancePath: instancePath + '/data_dir',
+          schemaPath: '#/properties/data_dir/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'string' },
         };
         if (vErrors === null) {
-          vErrors = [err105];
+          vErrors = [err104];
         } else {
-          vErrors.push(err105);
+          vErrors.push(err104);
         }
         errors++;
       }
-      if (typeof data42 == 'number' && isFinite(data42)) {
-        if (data42 < 0 || isNaN(data42)) {
+    }
+    if (data.db_url !== undefined) {
+      let data42 = data.db_url;
+      if (typeof data42 === 'string') {
+        if (!pattern0.test(data42)) {
+          const err105 = {
+            instancePath: instancePath + '/db_url',
+            schemaPath: '#/properties/db_url/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err105];
+          } else {
+            vErrors.push(err105);
+          }
+          errors++;
+        }
+        if (!formats8(data42)) {
           const err106 = {
-            instancePath: instancePath + '/cron_failure_limit',
-            schemaPath: '#/properties/cron_failure_limit/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/db_url',
+            schemaPath: '#/properties/db_url/format',
+            keyword: 'format',
+            params: { format: 'postgres' },
           };
           if (vErrors === null) {
             vErrors = [err106];
@@ -1760,16 +1763,12 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.cron_failure_days !== undefined) {
-      let data43 = data.cron_failure_days;
-      if (!(typeof data43 == 'number' && !(data43 % 1) && !isNaN(data43) && isFinite(data43))) {
+      } else {
         const err107 = {
-          instancePath: instancePath + '/cron_failure_days',
-          schemaPath: '#/properties/cron_failure_days/type',
+          instancePath: instancePath + '/db_url',
+          schemaPath: '#/properties/db_url/type',
           keyword: 'type',
-          params: { type: 'integer' },
+          params: { type: 'string' },
         };
         if (vErrors === null) {
           vErrors = [err107];
@@ -1778,27 +1777,30 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (typeof data43 == 'number' && isFinite(data43)) {
-        if (data43 > 3650 || isNaN(data43)) {
-          const err108 = {
-            instancePath: instancePath + '/cron_failure_days',
-            schemaPath: '#/properties/cron_failure_days/maximum',
-            keyword: 'maximum',
-            params: { comparison: '<=', limit: 3650 },
-          };
-          if (vErrors === null) {
-            vErrors = [err108];
-          } else {
-            vErrors.push(err108);
-          }
-          errors++;
+    }
+    if (data.cron_history !== undefined) {
+      let data43 = data.cron_history;
+      if (!(typeof data43 == 'number' && !(data43 % 1) && !isNaN(data43) && isFinite(data43))) {
+        const err108 = {
+          instancePath: instancePath + '/cron_history',
+          schemaPath: '#/properties/cron_history/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err108];
+        } else {
+          vErrors.push(err108);
         }
-        if (data43 < 0 || isNaN(data43)) {
+        errors++;
+      }
+      if (typeof data43 == 'number' && isFinite(data43)) {
+        if (data43 > 100000 || isNaN(data43)) {
           const err109 = {
-            instancePath: instancePath + '/cron_failure_days',
-            schemaPath: '#/properties/cron_failure_days/minimum',
-            keyword: 'minimum',
-            params: { comparison: '>=', limit: 0 },
+            instancePath: instancePath + '/cron_history',
+            schemaPath: '#/properties/cron_history/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 100000 },
           };
           if (vErrors === null) {
             vErrors = [err109];
@@ -1807,98 +1809,92 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      }
-    }
-    if (data.proxy_mode !== undefined) {
-      if (typeof data.proxy_mode !== 'boolean') {
-        const err110 = {
-          instancePath: instancePath + '/proxy_mode',
-          schemaPath: '#/properties/proxy_mode/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
-        };
-        if (vErrors === null) {
-          vErrors = [err110];
-        } else {
-          vErrors.push(err110);
-        }
-        errors++;
-      }
-    }
-    if (data.proxy_trust !== undefined) {
-      let data45 = data.proxy_trust;
-      if (Array.isArray(data45)) {
-        const len0 = data45.length;
-        for (let i0 = 0; i0 < len0; i0++) {
-          let data46 = data45[i0];
-          if (typeof data46 === 'string') {
-            if (!pattern0.test(data46)) {
-              const err111 = {
-                instancePath: instancePath + '/proxy_trust/' + i0,
-                schemaPath: '#/properties/proxy_trust/items/pattern',
-                keyword: 'pattern',
-                params: { pattern: '^[^\\u0000]*$' },
-              };
-              if (vErrors === null) {
-                vErrors = [err111];
-              } else {
-                vErrors.push(err111);
-              }
-              errors++;
-            }
-            if (!formats8(data46)) {
-              const err112 = {
-                instancePath: instancePath + '/proxy_trust/' + i0,
-                schemaPath: '#/properties/proxy_trust/items/format',
-                keyword: 'format',
-                params: { format: 'trust' },
-              };
-              if (vErrors === null) {
-                vErrors = [err112];
-              } else {
-                vErrors.push(err112);
-              }
-              errors++;
-            }
+        if (data43 < 1 || isNaN(data43)) {
+          const err110 = {
+            instancePath: instancePath + '/cron_history',
+            schemaPath: '#/properties/cron_history/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 1 },
+          };
+          if (vErrors === null) {
+            vErrors = [err110];
           } else {
-            const err113 = {
-              instancePath: instancePath + '/proxy_trust/' + i0,
-              schemaPath: '#/properties/proxy_trust/items/type',
-              keyword: 'type',
-              params: { type: 'string' },
-            };
-            if (vErrors === null) {
-              vErrors = [err113];
-            } else {
-              vErrors.push(err113);
-            }
-            errors++;
+            vErrors.push(err110);
           }
+          errors++;
         }
-      } else {
-        const err114 = {
-          instancePath: instancePath + '/proxy_trust',
-          schemaPath: '#/properties/proxy_trust/type',
+      }
+    }
+    if (data.cron_failure_limit !== undefined) {
+      let data44 = data.cron_failure_limit;
+      if (!(typeof data44 == 'number' && !(data44 % 1) && !isNaN(data44) && isFinite(data44))) {
+        const err111 = {
+          instancePath: instancePath + '/cron_failure_limit',
+          schemaPath: '#/properties/cron_failure_limit/type',
           keyword: 'type',
-          params: { type: 'array' },
+          params: { type: 'integer' },
         };
         if (vErrors === null) {
-          vErrors = [err114];
+          vErrors = [err111];
         } else {
-          vErrors.push(err114);
+          vErrors.push(err111);
         }
         errors++;
       }
+      if (typeof data44 == 'number' && isFinite(data44)) {
+        if (data44 < 0 || isNaN(data44)) {
+          const err112 = {
+            instancePath: instancePath + '/cron_failure_limit',
+            schemaPath: '#/properties/cron_failure_limit/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
+          };
+          if (vErrors === null) {
+            vErrors = [err112];
+          } else {
+            vErrors.push(err112);
+          }
+          errors++;
+        }
+      }
     }
-    if (data.logfile !== undefined) {
-      let data47 = data.logfile;
-      if (typeof data47 === 'string') {
-        if (!pattern0.test(data47)) {
+    if (data.cron_failure_days !== undefined) {
+      let data45 = data.cron_failure_days;
+      if (!(typeof data45 == 'number' && !(data45 % 1) && !isNaN(data45) && isFinite(data45))) {
+        const err113 = {
+          instancePath: instancePath + '/cron_failure_days',
+          schemaPath: '#/properties/cron_failure_days/type',
+          keyword: 'type',
+          params: { type: 'integer' },
+        };
+        if (vErrors === null) {
+          vErrors = [err113];
+        } else {
+          vErrors.push(err113);
+        }
+        errors++;
+      }
+      if (typeof data45 == 'number' && isFinite(data45)) {
+        if (data45 > 3650 || isNaN(data45)) {
+          const err114 = {
+            instancePath: instancePath + '/cron_failure_days',
+            schemaPath: '#/properties/cron_failure_days/maximum',
+            keyword: 'maximum',
+            params: { comparison: '<=', limit: 3650 },
+          };
+          if (vErrors === null) {
+            vErrors = [err114];
+          } else {
+            vErrors.push(err114);
+          }
+          errors++;
+        }
+        if (data45 < 0 || isNaN(data45)) {
           const err115 = {
-            instancePath: instancePath + '/logfile',
-            schemaPath: '#/properties/logfile/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
+            instancePath: instancePath + '/cron_failure_days',
+            schemaPath: '#/properties/cron_failure_days/minimum',
+            keyword: 'minimum',
+            params: { comparison: '>=', limit: 0 },
           };
           if (vErrors === null) {
             vErrors = [err115];
@@ -1907,12 +1903,15 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
           }
           errors++;
         }
-      } else {
+      }
+    }
+    if (data.proxy_mode !== undefined) {
+      if (typeof data.proxy_mode !== 'boolean') {
         const err116 = {
-          instancePath: instancePath + '/logfile',
-          schemaPath: '#/properties/logfile/type',
+          instancePath: instancePath + '/proxy_mode',
+          schemaPath: '#/properties/proxy_mode/type',
           keyword: 'type',
-          params: { type: 'string' },
+          params: { type: 'boolean' },
         };
         if (vErrors === null) {
           vErrors = [err116];
@@ -1922,69 +1921,62 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.log_level !== undefined) {
-      let data48 = data.log_level;
-      if (typeof data48 !== 'string') {
-        const err117 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err117];
-        } else {
-          vErrors.push(err117);
+    if (data.proxy_trust !== undefined) {
+      let data47 = data.proxy_trust;
+      if (Array.isArray(data47)) {
+        const len0 = data47.length;
+        for (let i0 = 0; i0 < len0; i0++) {
+          let data48 = data47[i0];
+          if (typeof data48 === 'string') {
+            if (!pattern0.test(data48)) {
+              const err117 = {
+                instancePath: instancePath + '/proxy_trust/' + i0,
+                schemaPath: '#/properties/proxy_trust/items/pattern',
+                keyword: 'pattern',
+                params: { pattern: '^[^\\u0000]*$' },
+              };
+              if (vErrors === null) {
+                vErrors = [err117];
+              } else {
+                vErrors.push(err117);
+              }
+              errors++;
+            }
+            if (!formats10(data48)) {
+              const err118 = {
+                instancePath: instancePath + '/proxy_trust/' + i0,
+                schemaPath: '#/properties/proxy_trust/items/format',
+                keyword: 'format',
+                params: { format: 'trust' },
+              };
+              if (vErrors === null) {
+                vErrors = [err118];
+              } else {
+                vErrors.push(err118);
+              }
+              errors++;
+            }
+          } else {
+            const err119 = {
+              instancePath: instancePath + '/proxy_trust/' + i0,
+              schemaPath: '#/properties/proxy_trust/items/type',
+              keyword: 'type',
+              params: { type: 'string' },
+            };
+            if (vErrors === null) {
+              vErrors = [err119];
+            } else {
+              vErrors.push(err119);
+            }
+            errors++;
+          }
         }
-        errors++;
-      }
-      if (
-        !(
-          data48 === 'fatal' ||
-          data48 === 'error' ||
-          data48 === 'warn' ||
-          data48 === 'info' ||
-          data48 === 'debug' ||
-          data48 === 'trace' ||
-          data48 === 'silent'
-        )
-      ) {
-        const err118 = {
-          instancePath: instancePath + '/log_level',
-          schemaPath: '#/properties/log_level/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_level.enum },
-        };
-        if (vErrors === null) {
-          vErrors = [err118];
-        } else {
-          vErrors.push(err118);
-        }
-        errors++;
-      }
-    }
-    if (data.log_format !== undefined) {
-      let data49 = data.log_format;
-      if (typeof data49 !== 'string') {
-        const err119 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/type',
-          keyword: 'type',
-          params: { type: 'string' },
-        };
-        if (vErrors === null) {
-          vErrors = [err119];
-        } else {
-          vErrors.push(err119);
-        }
-        errors++;
-      }
-      if (!(data49 === 'text' || data49 === 'json')) {
+      } else {
         const err120 = {
-          instancePath: instancePath + '/log_format',
-          schemaPath: '#/properties/log_format/enum',
-          keyword: 'enum',
-          params: { allowedValues: schema11.properties.log_format.enum },
+          instancePath: instancePath + '/proxy_trust',
+          schemaPath: '#/properties/proxy_trust/type',
+          keyword: 'type',
+          params: { type: 'array' },
         };
         if (vErrors === null) {
           vErrors = [err120];
@@ -1994,43 +1986,44 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.access_log !== undefined) {
-      if (typeof data.access_log !== 'boolean') {
-        const err121 = {
-          instancePath: instancePath + '/access_log',
-          schemaPath: '#/properties/access_log/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
-        };
-        if (vErrors === null) {
-          vErrors = [err121];
-        } else {
-          vErrors.push(err121);
-        }
-        errors++;
-      }
-    }
-    if (data.pidfile !== undefined) {
-      let data51 = data.pidfile;
-      if (typeof data51 === 'string') {
-        if (!pattern0.test(data51)) {
-          const err122 = {
-            instancePath: instancePath + '/pidfile',
-            schemaPath: '#/properties/pidfile/pattern',
+    if (data.logfile !== undefined) {
+      let data49 = data.logfile;
+      if (typeof data49 === 'string') {
+        if (!pattern0.test(data49)) {
+          const err121 = {
+            instancePath: instancePath + '/logfile',
+            schemaPath: '#/properties/logfile/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
-            vErrors = [err122];
+            vErrors = [err121];
           } else {
-            vErrors.push(err122);
+            vErrors.push(err121);
           }
           errors++;
         }
       } else {
+        const err122 = {
+          instancePath: instancePath + '/logfile',
+          schemaPath: '#/properties/logfile/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err122];
+        } else {
+          vErrors.push(err122);
+        }
+        errors++;
+      }
+    }
+    if (data.log_level !== undefined) {
+      let data50 = data.log_level;
+      if (typeof data50 !== 'string') {
         const err123 = {
-          instancePath: instancePath + '/pidfile',
-          schemaPath: '#/properties/pidfile/type',
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -2041,28 +2034,37 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.control_socket !== undefined) {
-      let data52 = data.control_socket;
-      if (typeof data52 === 'string') {
-        if (!pattern0.test(data52)) {
-          const err124 = {
-            instancePath: instancePath + '/control_socket',
-            schemaPath: '#/properties/control_socket/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err124];
-          } else {
-            vErrors.push(err124);
-          }
-          errors++;
+      if (
+        !(
+          data50 === 'fatal' ||
+          data50 === 'error' ||
+          data50 === 'warn' ||
+          data50 === 'info' ||
+          data50 === 'debug' ||
+          data50 === 'trace' ||
+          data50 === 'silent'
+        )
+      ) {
+        const err124 = {
+          instancePath: instancePath + '/log_level',
+          schemaPath: '#/properties/log_level/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_level.enum },
+        };
+        if (vErrors === null) {
+          vErrors = [err124];
+        } else {
+          vErrors.push(err124);
         }
-      } else {
+        errors++;
+      }
+    }
+    if (data.log_format !== undefined) {
+      let data51 = data.log_format;
+      if (typeof data51 !== 'string') {
         const err125 = {
-          instancePath: instancePath + '/control_socket',
-          schemaPath: '#/properties/control_socket/type',
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -2073,30 +2075,28 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-    }
-    if (data.user !== undefined) {
-      let data53 = data.user;
-      if (typeof data53 === 'string') {
-        if (!pattern0.test(data53)) {
-          const err126 = {
-            instancePath: instancePath + '/user',
-            schemaPath: '#/properties/user/pattern',
-            keyword: 'pattern',
-            params: { pattern: '^[^\\u0000]*$' },
-          };
-          if (vErrors === null) {
-            vErrors = [err126];
-          } else {
-            vErrors.push(err126);
-          }
-          errors++;
+      if (!(data51 === 'text' || data51 === 'json')) {
+        const err126 = {
+          instancePath: instancePath + '/log_format',
+          schemaPath: '#/properties/log_format/enum',
+          keyword: 'enum',
+          params: { allowedValues: schema11.properties.log_format.enum },
+        };
+        if (vErrors === null) {
+          vErrors = [err126];
+        } else {
+          vErrors.push(err126);
         }
-      } else {
+        errors++;
+      }
+    }
+    if (data.access_log !== undefined) {
+      if (typeof data.access_log !== 'boolean') {
         const err127 = {
-          instancePath: instancePath + '/user',
-          schemaPath: '#/properties/user/type',
+          instancePath: instancePath + '/access_log',
+          schemaPath: '#/properties/access_log/type',
           keyword: 'type',
-          params: { type: 'string' },
+          params: { type: 'boolean' },
         };
         if (vErrors === null) {
           vErrors = [err127];
@@ -2106,13 +2106,13 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.group !== undefined) {
-      let data54 = data.group;
-      if (typeof data54 === 'string') {
-        if (!pattern0.test(data54)) {
+    if (data.pidfile !== undefined) {
+      let data53 = data.pidfile;
+      if (typeof data53 === 'string') {
+        if (!pattern0.test(data53)) {
           const err128 = {
-            instancePath: instancePath + '/group',
-            schemaPath: '#/properties/group/pattern',
+            instancePath: instancePath + '/pidfile',
+            schemaPath: '#/properties/pidfile/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
@@ -2125,8 +2125,8 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
       } else {
         const err129 = {
-          instancePath: instancePath + '/group',
-          schemaPath: '#/properties/group/type',
+          instancePath: instancePath + '/pidfile',
+          schemaPath: '#/properties/pidfile/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -2138,60 +2138,59 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         errors++;
       }
     }
-    if (data.stop_after_init !== undefined) {
-      if (typeof data.stop_after_init !== 'boolean') {
-        const err130 = {
-          instancePath: instancePath + '/stop_after_init',
-          schemaPath: '#/properties/stop_after_init/type',
-          keyword: 'type',
-          params: { type: 'boolean' },
-        };
-        if (vErrors === null) {
-          vErrors = [err130];
-        } else {
-          vErrors.push(err130);
-        }
-        errors++;
-      }
-    }
-    if (data.test_file !== undefined) {
-      let data56 = data.test_file;
-      if (typeof data56 === 'string') {
-        if (!pattern0.test(data56)) {
-          const err131 = {
-            instancePath: instancePath + '/test_file',
-            schemaPath: '#/properties/test_file/pattern',
+    if (data.control_socket !== undefined) {
+      let data54 = data.control_socket;
+      if (typeof data54 === 'string') {
+        if (!pattern0.test(data54)) {
+          const err130 = {
+            instancePath: instancePath + '/control_socket',
+            schemaPath: '#/properties/control_socket/pattern',
             keyword: 'pattern',
             params: { pattern: '^[^\\u0000]*$' },
           };
           if (vErrors === null) {
-            vErrors = [err131];
+            vErrors = [err130];
           } else {
-            vErrors.push(err131);
+            vErrors.push(err130);
           }
           errors++;
         }
       } else {
-        const err132 = {
-          instancePath: instancePath + '/test_file',
-          schemaPath: '#/properties/test_file/type',
+        const err131 = {
+          instancePath: instancePath + '/control_socket',
+          schemaPath: '#/properties/control_socket/type',
           keyword: 'type',
           params: { type: 'string' },
         };
         if (vErrors === null) {
-          vErrors = [err132];
+          vErrors = [err131];
         } else {
-          vErrors.push(err132);
+          vErrors.push(err131);
         }
         errors++;
       }
     }
-    if (data.dev !== undefined) {
-      let data57 = data.dev;
-      if (typeof data57 !== 'string') {
+    if (data.user !== undefined) {
+      let data55 = data.user;
+      if (typeof data55 === 'string') {
+        if (!pattern0.test(data55)) {
+          const err132 = {
+            instancePath: instancePath + '/user',
+            schemaPath: '#/properties/user/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err132];
+          } else {
+            vErrors.push(err132);
+          }
+          errors++;
+        }
+      } else {
         const err133 = {
-          instancePath: instancePath + '/dev',
-          schemaPath: '#/properties/dev/type',
+          instancePath: instancePath + '/user',
+          schemaPath: '#/properties/user/type',
           keyword: 'type',
           params: { type: 'string' },
         };
@@ -2202,78 +2201,175 @@ function validate10(data, { instancePath = '', parentData, parentDataProperty, r
         }
         errors++;
       }
-      if (!(data57 === 'none' || data57 === 'reload')) {
-        const err134 = {
+    }
+    if (data.group !== undefined) {
+      let data56 = data.group;
+      if (typeof data56 === 'string') {
+        if (!pattern0.test(data56)) {
+          const err134 = {
+            instancePath: instancePath + '/group',
+            schemaPath: '#/properties/group/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err134];
+          } else {
+            vErrors.push(err134);
+          }
+          errors++;
+        }
+      } else {
+        const err135 = {
+          instancePath: instancePath + '/group',
+          schemaPath: '#/properties/group/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err135];
+        } else {
+          vErrors.push(err135);
+        }
+        errors++;
+      }
+    }
+    if (data.stop_after_init !== undefined) {
+      if (typeof data.stop_after_init !== 'boolean') {
+        const err136 = {
+          instancePath: instancePath + '/stop_after_init',
+          schemaPath: '#/properties/stop_after_init/type',
+          keyword: 'type',
+          params: { type: 'boolean' },
+        };
+        if (vErrors === null) {
+          vErrors = [err136];
+        } else {
+          vErrors.push(err136);
+        }
+        errors++;
+      }
+    }
+    if (data.test_file !== undefined) {
+      let data58 = data.test_file;
+      if (typeof data58 === 'string') {
+        if (!pattern0.test(data58)) {
+          const err137 = {
+            instancePath: instancePath + '/test_file',
+            schemaPath: '#/properties/test_file/pattern',
+            keyword: 'pattern',
+            params: { pattern: '^[^\\u0000]*$' },
+          };
+          if (vErrors === null) {
+            vErrors = [err137];
+          } else {
+            vErrors.push(err137);
+          }
+          errors++;
+        }
+      } else {
+        const err138 = {
+          instancePath: instancePath + '/test_file',
+          schemaPath: '#/properties/test_file/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err138];
+        } else {
+          vErrors.push(err138);
+        }
+        errors++;
+      }
+    }
+    if (data.dev !== undefined) {
+      let data59 = data.dev;
+      if (typeof data59 !== 'string') {
+        const err139 = {
+          instancePath: instancePath + '/dev',
+          schemaPath: '#/properties/dev/type',
+          keyword: 'type',
+          params: { type: 'string' },
+        };
+        if (vErrors === null) {
+          vErrors = [err139];
+        } else {
+          vErrors.push(err139);
+        }
+        errors++;
+      }
+      if (!(data59 === 'none' || data59 === 'reload')) {
+        const err140 = {
           instancePath: instancePath + '/dev',
           schemaPath: '#/properties/dev/enum',
           keyword: 'enum',
           params: { allowedValues: schema11.properties.dev.enum },
         };
         if (vErrors === null) {
-          vErrors = [err134];
+          vErrors = [err140];
         } else {
-          vErrors.push(err134);
+          vErrors.push(err140);
         }
         errors++;
       }
     }
     if (data.watch_ignore !== undefined) {
-      let data58 = data.watch_ignore;
-      if (Array.isArray(data58)) {
-        const len1 = data58.length;
+      let data60 = data.watch_ignore;
+      if (Array.isArray(data60)) {
+        const len1 = data60.length;
         for (let i1 = 0; i1 < len1; i1++) {
-          let data59 = data58[i1];
-          if (typeof data59 === 'string') {
-            if (!pattern0.test(data59)) {
-              const err135 = {
+          let data61 = data60[i1];
+          if (typeof data61 === 'string') {
+            if (!pattern0.test(data61)) {
+              const err141 = {
                 instancePath: instancePath + '/watch_ignore/' + i1,
                 schemaPath: '#/properties/watch_ignore/items/pattern',
                 keyword: 'pattern',
                 params: { pattern: '^[^\\u0000]*$' },
               };
               if (vErrors === null) {
-                vErrors = [err135];
+                vErrors = [err141];
               } else {
-                vErrors.push(err135);
+                vErrors.push(err141);
               }
               errors++;
             }
           } else {
-            const err136 = {
+            const err142 = {
               instancePath: instancePath + '/watch_ignore/' + i1,
               schemaPath: '#/properties/watch_ignore/items/type',
               keyword: 'type',
               params: { type: 'string' },
             };
             if (vErrors === null) {
-              vErrors = [err136];
+              vErrors = [err142];
             } else {
-              vErrors.push(err136);
+              vErrors.push(err142);
             }
             errors++;
           }
         }
       } else {
-        const err137 = {
+        const err143 = {
           instancePath: instancePath + '/watch_ignore',
           schemaPath: '#/properties/watch_ignore/type',
           keyword: 'type',
           params: { type: 'array' },
         };
         if (vErrors === null) {
-          vErrors = [err137];
+          vErrors = [err143];
         } else {
-          vErrors.push(err137);
+          vErrors.push(err143);
         }
         errors++;
       }
     }
   } else {
-    const err138 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
+    const err144 = { instancePath, schemaPath: '#/type', keyword: 'type', params: { type: 'object' } };
     if (vErrors === null) {
-      vErrors = [err138];
+      vErrors = [err144];
     } else {
-      vErrors.push(err138);
+      vErrors.push(err144);
     }
     errors++;
   }

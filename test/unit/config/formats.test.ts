@@ -8,6 +8,13 @@ t.test('host: IPv4, IPv6 or a name', async (t) => {
   for (const host of ['', '*', 'a b', '0.0.0.0:80', '[::1]', 'http://a', '-a', 'a..b', 'a'.repeat(64)]) {
     t.notOk(formats.host(host), host);
   }
+  t.notOk(formats.host('none'));
+});
+
+t.test('interface: a host, or none', async (t) => {
+  t.ok(formats.interface('none'));
+  t.ok(formats.interface('::1'));
+  t.notOk(formats.interface('a b'));
 });
 
 t.test('trust: addresses, CIDR ranges and three names', async (t) => {

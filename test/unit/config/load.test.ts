@@ -201,6 +201,18 @@ t.test('headers_timeout may not exceed request_timeout', async (t) => {
   t.same(mistakes(folder, { argv: ['app.ts', '--headers-timeout=301', '--request-timeout=0'] }), []);
 });
 
+t.test('health_port is none of the ports that workers serve', async (t) => {
+  const folder = t.testdir({ 'app.ts': '' });
+  t.same(mistakes(folder, { argv: ['app.ts', '--health-port=8069'] }), [
+    '--health-port=8069: must not be http_port; take another one',
+  ]);
+  t.same(mistakes(folder, { argv: ['app.ts', '--evented-port=8070', '--health-port=8070'] }), [
+    '--health-port=8070: must not be evented_port; take another one',
+  ]);
+  t.same(mistakes(folder, { argv: ['app.ts', '--http-port=0', '--health-port=0'] }), [], '0 = none');
+  t.same(mistakes(folder, { argv: ['app.ts', '--no-http', '--health-port=8069'] }), []);
+});
+
 t.test('booleans in every source', async (t) => {
   const spellings = ['true', 'YES', 'On', '1'];
   for (const yes of spellings) {

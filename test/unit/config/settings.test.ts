@@ -26,6 +26,8 @@ t.test('the defaults are those of the manual', async (t) => {
     evented_port: 0,
     http_socket: '',
     http_socket_mode: '0660',
+    health_interface: '127.0.0.1',
+    health_port: 0,
     backlog: 511,
     graceful_timeout: 30,
     drain_delay: 0,

@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { Listeners, type OpenOptions } from '../../../src/supervisor/listeners.ts';
+import { freePort } from '../../support/free-port.ts';
 import { shortFolder } from '../../support/ini.ts';
 import { load } from '../config/support.ts';
 import { recordLog, type Line } from './support.ts';
@@ -84,4 +87,38 @@ t.test('evented_port: a listener of its own, which only evented workers get', as
   t.equal(listeners.of('evented').length, 2, 'the evented mode serves both');
   t.match(listeners.url, /^http:\/\/127\.0\.0\.1:\d+$/);
   t.match(listeners.describe(), / and http:\/\/127\.0\.0\.1:\d+ \(evented\)$/);
+});
+
+t.test('health_port: a listener of its own, which no worker gets, and which outlives the others', async (t) => {
+  const port = await freePort();
+  const { listeners } = await open(t, ['--http-interface=127.0.0.1', `--health-port=${port}`]);
+  t.equal(listeners.health?.shown, `127.0.0.1:${port}`, 'on the loopback alone');
+  t.notOk(listeners.isHealthForeign);
+  for (const role of ['http', 'evented', 'cron'] as const)
+    t.notOk(listeners.of(role).some(({ fd }) => fd === listeners.health?.fd));
+  t.equal(listeners.describe(), ` on ${listeners.url} and http://127.0.0.1:${port} (health)`);
+  t.match(listeners.handed, [{ asked: 'tcp 127.0.0.1:0' }, { asked: `health tcp 127.0.0.1:${port}` }]);
+  listeners.refuse();
+  t.same(listeners.all, [listeners.health]);
+  listeners.leave([`health tcp 127.0.0.1:${port}`]);
+  t.ok(listeners.isHealthForeign);
+  listeners.close();
+  t.same(listeners.all, []);
+});
+
+t.test('http_enable = false: the health port alone', async (t) => {
+  const port = await freePort();
+  const { listeners } = await open(t, ['--no-http', `--health-port=${port}`]);
+  t.same(listeners.all, [listeners.health]);
+  const { listeners: checked } = await open(t, [`--health-port=${port}`], { bind: false });
+  t.same(checked.all, [], 'and in a check not even that');
+});
+
+t.test('health_interface and health_port that cannot be had', async (t) => {
+  const rival = createServer().listen(0, '127.0.0.1');
+  t.teardown(() => rival.close());
+  await once(rival, 'listening');
+  const taken = `--health-port=${(rival.address() as AddressInfo).port}`;
+  await t.rejects(open(t, [taken]), { code: 'TRC_PORT_IN_USE', exitCode: 4 });
+  await t.rejects(open(t, ['--health-interface=192.0.2.1', '--health-port=1024']), { code: 'TRC_ADDRESS' });
 });

@@ -1,0 +1,28 @@
+/** A clock that a test moves on, for a real server in which a minute is to pass. */
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Test } from 'tap';
+import type { StartOptions } from './tricorn.ts';
+
+const LATER = fileURLToPath(new URL('later.mjs', import.meta.url));
+
+export interface MovedClock {
+  readonly options: StartOptions;
+  /** From now on it is so much later than it would be, milliseconds, in every process and thread of the server. */
+  ahead(ms: number): void;
+}
+
+/** For a server that is started with these options. It is what faketime(1) does, for performance.now() alone. */
+export function movedClock(t: Test): MovedClock {
+  const folder = t.testdir({ ahead: '0' });
+  const file = join(folder, 'ahead');
+  return {
+    options: { execArgv: ['--import', LATER], env: { CLOCK_AHEAD: file } },
+    ahead: (ms) => {
+      // In one step: half a number would be another time.
+      writeFileSync(`${file}.next`, String(ms));
+      renameSync(`${file}.next`, file);
+    },
+  };
+}
