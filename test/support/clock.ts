@@ -13,7 +13,7 @@ export interface MovedClock {
   ahead(ms: number): void;
 }
 
-/** For a server that is started with these options. It is what faketime(1) does, for performance.now() alone. */
+/** For a server that is started with these options. It is what faketime(1) does, for the monotonic clocks alone. */
 export function movedClock(t: Test): MovedClock {
   const folder = t.testdir({ ahead: '0' });
   const file = join(folder, 'ahead');
