@@ -10,6 +10,7 @@ import type { LoadedConfig } from '../config/config.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import { roll } from '../roster/rolling.ts';
 import type { ChangeRequest, LastChange, Outcome, Progress } from './change.ts';
+import { freeze } from './releases.ts';
 import { renewable, renewThreads } from './renew-threads.ts';
 import { keepWhatNeedsRestart, withMode } from './restart-settings.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -159,7 +160,8 @@ export class Changes {
   async #adjust(current: CommonServer): Promise<Outcome> {
     const fresh = current.options.reread?.() ?? current.loaded;
     const { liveChange } = await import('./live-settings.ts');
-    const { loaded, changed, applied, waiting } = liveChange(current.loaded, fresh);
+    // What a generation runs has its links resolved: the same release is no change.
+    const { loaded, changed, applied, waiting } = liveChange(current.loaded, freeze(fresh).loaded);
     for (const warning of fresh.warnings) this.#log.warn(warning);
     current.adjust(loaded, changed);
     current.options.setLogLevel?.(loaded.config.log_level);

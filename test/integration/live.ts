@@ -41,8 +41,10 @@ interface Running {
 
 async function start(t: Test, mode: Mode, ...lines: readonly string[]): Promise<Running> {
   const ini = (more: readonly string[]): string => `[options]\naccess_log = false\n${more.join('\n')}\n`;
-  const folder = t.testdir({ 'app.mjs': APP, 'tricorn.ini': ini([populations[mode], ...lines]) });
-  const server = await startTricorn(t, 'app.mjs', [], { cwd: folder });
+  // Behind a link, as deploys have it: the release that runs already is no change.
+  const current = t.fixture('symlink', '.');
+  const folder = t.testdir({ 'app.mjs': APP, current, 'tricorn.ini': ini([populations[mode], ...lines]) });
+  const server = await startTricorn(t, 'current/app.mjs', [], { cwd: folder });
   const apply = async (...fresh: readonly string[]): Promise<string> => {
     const all = fresh.some((line) => /^(threads|workers|evented)/.test(line)) ? fresh : [populations[mode], ...fresh];
     writeFileSync(join(folder, 'tricorn.ini'), ini(all));
