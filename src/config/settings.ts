@@ -368,7 +368,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: -1,
     max: dayInSeconds,
     doc: 'The same for cron workers; -1 = limit_time_real, 0 = no limit',
-    reloadable: 'reload',
+    reloadable: 'live',
   },
   max_inflight: {
     type: 'integer',

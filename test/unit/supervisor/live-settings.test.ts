@@ -45,7 +45,6 @@ t.test('flags of the server are stronger than its file', async (t) => {
 
 t.test('log_level, the population and the limits are live', async (t) => {
   const live = settingKeys.filter((key) => settings[key].reloadable === 'live');
-  // Jobs have their timeout from limit_time_real_cron when the app is loaded.
-  const limits = settingKeys.filter((key) => /^limit_(?!time_real_cron)|^max_(inflight|queue)/.test(key));
+  const limits = settingKeys.filter((key) => /^limit_|^max_(inflight|queue)/.test(key));
   t.same(new Set(live), new Set(['log_level', 'workers', 'threads', 'poison_threshold', ...limits]));
 });

@@ -1,0 +1,92 @@
+/**
+ * What `tricorn reload --live` does to cron workers: jobs that go on are judged by the new settings, and none is lost or run twice
+ * for it. live-cron.*.test.ts run it, one file a mode.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { startCronSite, type CronSite, type CronSiteOptions } from '../support/cron-site.ts';
+import { get } from '../support/http.ts';
+import type { Mode } from '../support/tricorn.ts';
+
+const YEARLY = "schedule: '@yearly'";
+/** Its jobs end when the test says `go`, or as their signal tells them. */
+const MORE = `
+  import { existsSync } from 'node:fs';
+  const until = (file) => async ({ signal }) => {
+    while (!existsSync(file)) {
+      signal.throwIfAborted();
+      await pass(20);
+    }
+  };`;
+
+interface Running extends CronSite {
+  /** Writes these lines into the ini, and has them applied. @returns what the command says */
+  apply(...lines: readonly string[]): Promise<string>;
+  trigger(job: string): Promise<unknown>;
+  /** Lets jobs that wait for that file go on. */
+  touch(file: string): void;
+}
+
+async function start(t: Test, options: CronSiteOptions): Promise<Running> {
+  const site = await startCronSite(t, { more: MORE, ...options });
+  const { folder, server } = site;
+  const apply = async (...lines: readonly string[]): Promise<string> => {
+    writeFileSync(join(folder, 'tricorn.ini'), ['[options]', ...lines].join('\n'));
+    const { code, stdout, stderr } = await server.control('reload', '--live');
+    return `${code}: ${stdout}${stderr}`;
+  };
+  return {
+    ...site,
+    apply,
+    trigger: (job) => get(`${server.url}/trigger/${job}`),
+    touch: (file) => writeFileSync(join(folder, file), ''),
+  };
+}
+
+export function liveCron(mode: Mode): void {
+  timeouts(mode);
+}
+
+function timeouts(mode: Mode): void {
+  const settings = {
+    limit_time_real_cron: ['limit_time_real_cron = 600', 'limit_time_real_cron = 0.5'],
+    'limit_time_real, where that is the limit of jobs, too': ['limit_time_real = 600', 'limit_time_real = 0.5'],
+  } as const;
+  for (const [name, [before, after]] of Object.entries(settings)) {
+    t.test(`${name}: of jobs that name no timeout, also of a run that goes on`, async (t) => {
+      const jobs = `{
+        default: { ${YEARLY}, run: noted(until('never')) },
+        own: { ${YEARLY}, timeout: 300, run: noted(until('go')) },
+      }`;
+      const site = await start(t, { mode, jobs, ini: before });
+      const { server, apply, trigger, noted, notes, touch, command } = site;
+      await trigger('own');
+      await noted({ job: 'own', what: 'begin' });
+      await trigger('default');
+      await noted({ job: 'default', what: 'begin' });
+      t.match(await apply(after), new RegExp(`^0: reload done: ${after} s$`, 'm'));
+      await server.line(/^The job default was over its timeout/);
+      await noted({ job: 'default', what: 'begin', attempt: 2 });
+      await server.count(/^The job default was over its timeout/, 2);
+      await command('pause', 'default');
+      touch('go');
+      await noted({ job: 'own', what: 'end', attempt: 1 });
+      t.equal(notes().filter(({ job, what }) => job === 'own' && what === 'begin').length, 1);
+      t.notOk(
+        server.lines.some(({ level }) => level >= 50),
+        'nobody was killed',
+      );
+    });
+  }
+
+  t.test('limit_time_real_cron: one that does not heed its signal is killed by the new one, too', async (t) => {
+    const jobs = `{ deaf: { ${YEARLY}, run: noted((job) => job.attempt === 1 && new Promise((end) => setTimeout(end, 1e6))) } }`;
+    const { server, apply, trigger, noted } = await start(t, { mode, jobs, ini: 'limit_time_real_cron = 0' });
+    await trigger('deaf');
+    await noted({ job: 'deaf', what: 'begin' });
+    t.match(await apply('limit_time_real_cron = 0.5'), /^0: /);
+    t.match(await server.line(/its job is over its timeout, does not end, and is killed/), { requests: [/^JOB deaf/] });
+    await noted({ job: 'deaf', what: 'end', attempt: 2 });
+  });
+}
