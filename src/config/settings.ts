@@ -447,7 +447,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: 0,
     max: 1024,
     doc: 'Cron workers, where the app has jobs (docs/cron.md); 0 = run no jobs here',
-    reloadable: 'reload',
+    reloadable: 'live',
   },
   limit_time_worker_cron: {
     type: 'duration',

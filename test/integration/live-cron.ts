@@ -5,9 +5,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { startCronSite, type CronSite, type CronSiteOptions } from '../support/cron-site.ts';
+import { cronWorkersOf, startCronSite, type CronSite, type CronSiteOptions } from '../support/cron-site.ts';
 import { get } from '../support/http.ts';
-import type { Mode } from '../support/tricorn.ts';
+import type { LogLine, Mode } from '../support/tricorn.ts';
 
 const YEARLY = "schedule: '@yearly'";
 /** Its jobs end when the test says `go`, or as their signal tells them. */
@@ -46,6 +46,8 @@ async function start(t: Test, options: CronSiteOptions): Promise<Running> {
 
 export function liveCron(mode: Mode): void {
   timeouts(mode);
+  crew(mode);
+  age(mode);
 }
 
 function timeouts(mode: Mode): void {
@@ -88,5 +90,85 @@ function timeouts(mode: Mode): void {
     t.match(await apply('limit_time_real_cron = 0.5'), /^0: /);
     t.match(await server.line(/its job is over its timeout, does not end, and is killed/), { requests: [/^JOB deaf/] });
     await noted({ job: 'deaf', what: 'end', attempt: 2 });
+  });
+}
+
+/** Whether a cron worker, or a thread of one, has ended. */
+const HAS_ENDED = ({ msg, role, thread }: LogLine): boolean =>
+  /^cron worker .* has ended/.test(msg) || (role === 'cron' && thread !== undefined && / has ended/.test(msg));
+
+function crew(mode: Mode): void {
+  t.test('max_cron_threads: more run at once, and of those that are too many each ends its run', async (t) => {
+    const jobs = `{
+      ${['a', 'b', 'c'].map((name) => `${name}: { ${YEARLY}, run: noted(until('go')) }`).join()},
+      often: { every: 3000, run: noted() },
+    }`;
+    const site = await start(t, { mode, jobs, ini: 'max_cron_threads = 1' });
+    const { server, apply, trigger, noted, notes, touch } = site;
+    const declared = await site.jobs();
+    const [first] = cronWorkersOf(site);
+    for (const job of ['a', 'b', 'c']) await trigger(job);
+    await noted({ what: 'begin' });
+    t.equal(notes().length, 1, 'one at a time');
+    t.match(await apply('max_cron_threads = 3'), /^0: reload done: max_cron_threads = 3$/m);
+    for (const job of ['a', 'b', 'c']) await noted({ job, what: 'begin' });
+    t.equal(cronWorkersOf(site).length, mode === 'threaded' ? 1 : 3);
+    t.ok(cronWorkersOf(site).includes(first ?? 0), 'the one that was there stays');
+    t.match(await apply('max_cron_threads = 1'), /^0: reload done: max_cron_threads = 1$/m);
+    t.equal(server.lines.filter(HAS_ENDED).length, 0, 'each still has its run');
+    touch('go');
+    for (const job of ['a', 'b', 'c']) await noted({ job, what: 'end' });
+    await server.count(HAS_ENDED, 2);
+    t.strictSame(cronWorkersOf(site), [first]);
+    t.strictSame(
+      notes().filter(({ attempt, runId }) => attempt !== 1 || runId !== 1),
+      [],
+    );
+    t.equal(notes().length, 6, 'each ran once');
+    t.strictSame((await site.jobs())['often'], declared['often'], 'none is declared anew');
+  });
+
+  t.test('max_cron_threads: none, and some again', async (t) => {
+    const jobs = `{ a: { ${YEARLY}, run: noted(until('go')) }, b: { ${YEARLY}, run: noted() } }`;
+    const site = await start(t, { mode, jobs, ini: '' });
+    const { server, apply, trigger, noted, notes, touch } = site;
+    await trigger('a');
+    await noted({ job: 'a', what: 'begin' });
+    t.match(await apply('max_cron_threads = 0'), /^0: reload done: max_cron_threads = 0$/m);
+    touch('go');
+    await noted({ job: 'a', what: 'end', attempt: 1 });
+    await server.count(/^cron worker .* has ended/, mode === 'threaded' ? 1 : 2);
+    t.strictSame(cronWorkersOf(site), []);
+    await trigger('b');
+    t.match(await site.jobs(), { a: { state: 'waiting' }, b: { state: 'waiting' } }, 'none is gone');
+    t.match(await apply('max_cron_threads = 2'), /^0: reload done: max_cron_threads = 2$/m);
+    await noted({ job: 'b', what: 'end', attempt: 1 });
+    t.equal(notes().length, 4, 'each ran once');
+    t.notOk(server.lines.some(({ level }) => level >= 40));
+  });
+
+  t.test('max_cron_threads: none at the start, and then some', async (t) => {
+    const jobs = `{ often: { every: 1, run: noted() } }`;
+    const { apply, noted } = await start(t, { mode, jobs, ini: 'max_cron_threads = 0' });
+    t.match(await apply(), /^0: reload done: max_cron_threads = 2$/m);
+    await noted({ job: 'often', what: 'end' });
+  });
+}
+
+function age(mode: Mode): void {
+  t.test('limit_time_worker_cron: those that are older are replaced, each after its run', async (t) => {
+    const jobs = `{ a: { ${YEARLY}, run: noted(until('go')) } }`;
+    const { server, apply, trigger, noted, notes, touch } = await start(t, { mode, jobs, ini: '' });
+    await trigger('a');
+    await noted({ job: 'a', what: 'begin' });
+    t.match(await apply('limit_time_worker_cron = 1'), /^0: reload done: limit_time_worker_cron = 1 s$/m);
+    // The one that runs no job.
+    await server.line(/is due to be recycled: limit_time_worker_cron: /);
+    t.equal(notes().length, 1);
+    touch('go');
+    await noted({ job: 'a', what: 'end', attempt: 1 });
+    await trigger('a');
+    await noted({ job: 'a', what: 'end' }, 2);
+    t.equal(notes().filter(({ attempt }) => attempt > 1).length, 0);
   });
 }

@@ -46,5 +46,8 @@ t.test('flags of the server are stronger than its file', async (t) => {
 t.test('log_level, the population and the limits are live', async (t) => {
   const live = settingKeys.filter((key) => settings[key].reloadable === 'live');
   const limits = settingKeys.filter((key) => /^limit_|^max_(inflight|queue)/.test(key));
-  t.same(new Set(live), new Set(['log_level', 'workers', 'threads', 'poison_threshold', ...limits]));
+  t.same(
+    new Set(live),
+    new Set(['log_level', 'workers', 'threads', 'max_cron_threads', 'poison_threshold', ...limits]),
+  );
 });
