@@ -48,6 +48,7 @@ export function liveCron(mode: Mode): void {
   timeouts(mode);
   crew(mode);
   age(mode);
+  heap(mode);
 }
 
 function timeouts(mode: Mode): void {
@@ -170,5 +171,30 @@ function age(mode: Mode): void {
     await trigger('a');
     await noted({ job: 'a', what: 'end' }, 2);
     t.equal(notes().filter(({ attempt }) => attempt > 1).length, 0);
+  });
+}
+
+function heap(mode: Mode): void {
+  if (mode !== 'threaded') return;
+  t.test('limit_memory_hard: the threads that run jobs are replaced, too, each after its run', async (t) => {
+    const jobs = `{ a: { ${YEARLY}, run: noted(until('go')) } }`;
+    const site = await start(t, { mode, jobs, ini: '' });
+    const { server, apply, trigger, noted, notes, touch } = site;
+    const isDue = ({ role, reason }: LogLine): boolean =>
+      role === 'cron' && String(reason).startsWith('limit_memory_hard: ');
+    const [pid] = cronWorkersOf(site);
+    await trigger('a');
+    await noted({ job: 'a', what: 'begin' });
+    t.match(await apply('limit_memory_hard = 800MiB'), /^0: reload done: limit_memory_hard = 800 MiB$/m);
+    await server.line(isDue);
+    await server.line(HAS_ENDED);
+    t.equal(server.lines.filter(isDue).length, 1);
+    touch('go');
+    await noted({ job: 'a', what: 'end', attempt: 1 });
+    await server.count(isDue, 2);
+    await server.count(HAS_ENDED, 2);
+    await trigger('a');
+    await noted({ job: 'a', what: 'end', attempt: 1, pid: pid ?? 0 }, 2);
+    t.equal(notes().length, 4, 'none was run twice');
   });
 }

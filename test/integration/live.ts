@@ -2,11 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { get } from '../support/http.ts';
+import { get, HeldRequest } from '../support/http.ts';
 import { startTricorn, type Mode, type Tricorn } from '../support/tricorn.ts';
 
 const APP = `
 import { defineApp } from 'tricorn';
+import { getHeapStatistics } from 'node:v8';
 import { threadId } from 'node:worker_threads';
 const loop = process.pid + '.' + threadId;
 export default defineApp({
@@ -15,6 +16,10 @@ export default defineApp({
       request.log.debug('asked for its loop');
       return loop;
     });
+    fastify.get('/heap', () => String(getHeapStatistics().heap_size_limit));
+    // Its request is answered once it has all arrived; so long it runs.
+    fastify.addContentTypeParser('*', (_request, body, done) => void body.resume().on('end', done));
+    fastify.post('/held', async () => loop);
     fastify.get('/slow', (request) => {
       fastify.log.info('slow begins');
       return new Promise(() => {});
@@ -65,6 +70,7 @@ export function liveSettings(mode: Mode): void {
   processorTime(mode);
   requests(mode);
   wear(mode);
+  heap(mode);
   poison(mode);
   mistake(mode);
   population(mode);
@@ -135,6 +141,34 @@ function wear(mode: Mode): void {
     t.match(await apply('limit_memory_hard = 20MiB', 'limit_memory_hard_evented = 20MiB'), /^0: /);
     await server.line(/limit_memory_hard: \d+ MiB, killed/);
   });
+}
+
+function heap(mode: Mode): void {
+  if (mode !== 'threaded') return;
+  t.test('limit_memory_hard: threads are replaced one after the other, for the heap that they may have', async (t) => {
+    const { server, apply, loops } = await start(t, mode);
+    const before = await loops();
+    const limit = Number((await get(`${server.url}/heap`)).body);
+    // Enough that each thread has some, also where it has yet to notice the end of a connection before.
+    const held: HeldRequest[] = [];
+    while (held.length < 6) held.push(await HeldRequest.begin(`${server.url}/held`));
+    t.match(await apply('limit_memory_hard = 800MiB'), /^0: reload done: limit_memory_hard = 800 MiB$/m);
+    const reason = 'limit_memory_hard: the limit of its heap is to be 400 MiB, and is 1280 MiB';
+    await server.count(({ reason: told }) => told === reason, 2);
+    await server.line(/^thread \d is ready/);
+    t.equal(server.lines.filter(({ msg }) => /^thread \d (has ended|is ready)/.test(msg)).length, 1, 'one at a time');
+    const answers = await Promise.all(held.map((request) => request.finish()));
+    t.same(new Set(answers.map(({ body }) => body)), before, 'each finished where it began');
+    await server.count(/^thread \d has ended/, 2);
+    const after = await loops();
+    t.notOk([...after].some((loop) => before.has(loop)));
+    t.strictSame(pidsOf(after), pidsOf(before), 'the process stays');
+    for (let n = 0; n < 4; n += 1) t.ok(Number((await get(`${server.url}/heap`)).body) < limit / 2);
+  });
+}
+
+function pidsOf(loops: ReadonlySet<string>): string[] {
+  return [...new Set([...loops].map((loop) => loop.split('.')[0] ?? ''))];
 }
 
 function poison(mode: Mode): void {
