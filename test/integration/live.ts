@@ -44,12 +44,23 @@ interface Running {
   loops(): Promise<Set<string>>;
 }
 
-async function start(t: Test, mode: Mode, ...lines: readonly string[]): Promise<Running> {
+function start(t: Test, mode: Mode, ...lines: readonly string[]): Promise<Running> {
+  return startWith(t, { mode, lines });
+}
+
+interface Given {
+  readonly mode: Mode;
+  readonly lines?: readonly string[];
+  readonly flags?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+async function startWith(t: Test, { mode, lines = [], flags = [], env = {} }: Given): Promise<Running> {
   const ini = (more: readonly string[]): string => `[options]\naccess_log = false\n${more.join('\n')}\n`;
   // Behind a link, as deploys have it: the release that runs already is no change.
   const current = t.fixture('symlink', '.');
   const folder = t.testdir({ 'app.mjs': APP, current, 'tricorn.ini': ini([populations[mode], ...lines]) });
-  const server = await startTricorn(t, 'current/app.mjs', [], { cwd: folder });
+  const server = await startTricorn(t, 'current/app.mjs', flags, { cwd: folder, env });
   const apply = async (...fresh: readonly string[]): Promise<string> => {
     const all = fresh.some((line) => /^(threads|workers|evented)/.test(line)) ? fresh : [populations[mode], ...fresh];
     writeFileSync(join(folder, 'tricorn.ini'), ini(all));
@@ -73,6 +84,7 @@ export function liveSettings(mode: Mode): void {
   heap(mode);
   poison(mode);
   mistake(mode);
+  overridden(mode);
   population(mode);
 }
 
@@ -195,6 +207,20 @@ function mistake(mode: Mode): void {
     t.same(await loops(), before);
     t.notOk(server.lines.some(({ msg }) => /asked for its loop/.test(msg)));
     t.match(await apply(), /^0: reload done: no live setting differs$/m);
+  });
+}
+
+function overridden(mode: Mode): void {
+  t.test('what a flag or the environment overrides is said to be', async (t) => {
+    const given = { mode, flags: ['--limit-time-real=60'], env: { TRICORN_MAX_INFLIGHT: '9' } };
+    const { apply } = await startWith(t, given);
+    const real = 'limit_time_real in tricorn.ini:4 is overridden by --limit-time-real';
+    t.match(await apply('limit_time_real = 5'), `0: reload done: no live setting differs; ${real}\n`);
+    const inflight = 'max_inflight in tricorn.ini:5 is overridden by TRICORN_MAX_INFLIGHT';
+    t.match(
+      await apply('limit_time_real = 5', 'max_inflight = 8', 'log_level = warn', 'backlog = 17'),
+      `0: reload done: log_level = warn; ${real}; ${inflight}; for a reload without --live: backlog\n`,
+    );
   });
 }
 
