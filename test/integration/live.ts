@@ -19,6 +19,7 @@ export default defineApp({
     fastify.get('/heap', () => String(getHeapStatistics().heap_size_limit));
     // Its request is answered once it has all arrived; so long it runs.
     fastify.addContentTypeParser('*', (_request, body, done) => void body.resume().on('end', done));
+    fastify.addHook('onRequest', async (request) => request.log.info('runs ' + request.url));
     fastify.post('/held', async () => loop);
     fastify.get('/slow', (request) => {
       fastify.log.info('slow begins');
@@ -29,6 +30,12 @@ export default defineApp({
     });
   },
 });`;
+
+const single: Readonly<Record<Mode, string>> = {
+  threaded: 'threads = 1',
+  prefork: 'workers = 1',
+  evented: 'evented = true',
+};
 
 const populations: Readonly<Record<Mode, string>> = {
   threaded: 'threads = 2',
@@ -59,11 +66,10 @@ async function startWith(t: Test, { mode, lines = [], flags = [], env = {} }: Gi
   const ini = (more: readonly string[]): string => `[options]\naccess_log = false\n${more.join('\n')}\n`;
   // Behind a link, as deploys have it: the release that runs already is no change.
   const current = t.fixture('symlink', '.');
-  const folder = t.testdir({ 'app.mjs': APP, current, 'tricorn.ini': ini([populations[mode], ...lines]) });
+  const folder = t.testdir({ 'app.mjs': APP, current, 'tricorn.ini': ini(populated(mode, lines)) });
   const server = await startTricorn(t, 'current/app.mjs', flags, { cwd: folder, env });
   const apply = async (...fresh: readonly string[]): Promise<string> => {
-    const all = fresh.some((line) => /^(threads|workers|evented)/.test(line)) ? fresh : [populations[mode], ...fresh];
-    writeFileSync(join(folder, 'tricorn.ini'), ini(all));
+    writeFileSync(join(folder, 'tricorn.ini'), ini(populated(mode, fresh)));
     const { code, stdout, stderr } = await server.control('reload', '--live');
     return `${code}: ${stdout}${stderr}`;
   };
@@ -76,10 +82,16 @@ async function startWith(t: Test, { mode, lines = [], flags = [], env = {} }: Gi
   return { server, apply, loops };
 }
 
+function populated(mode: Mode, lines: readonly string[]): readonly string[] {
+  return lines.some((line) => /^(threads|workers|evented)/.test(line)) ? lines : [populations[mode], ...lines];
+}
+
 export function liveSettings(mode: Mode): void {
   logAndTime(mode);
   processorTime(mode);
   requests(mode);
+  jitter(mode);
+  queue(mode);
   wear(mode);
   heap(mode);
   poison(mode);
@@ -130,6 +142,60 @@ function requests(mode: Mode): void {
     const recycled = async (): Promise<boolean> => [...(await loops())].some((loop) => !before.has(loop));
     while (!(await recycled()));
     t.pass('a new loop answers');
+  });
+}
+
+function jitter(mode: Mode): void {
+  t.test('limit_request_jitter: what lies over the bare limit is recycled', async (t) => {
+    const limit = 'limit_request = 100';
+    const { server, apply } = await start(t, mode, limit, 'limit_request_jitter = 1000');
+    // With two loops, one has had half of them. By the jitter before, they would have gone on to 550 each on average.
+    for (let n = 0; n < 200; n += 1) await get(`${server.url}/loop`);
+    t.match(await apply(limit, 'limit_request_jitter = 0'), /^0: reload done: limit_request_jitter = 0$/m);
+    await server.line(/due to be recycled: limit_request: [12]\d\d requests/);
+  });
+}
+
+/** One event loop, and a request that runs in it until it is told to finish. */
+async function startHeld(t: Test, mode: Mode, ...lines: readonly string[]): Promise<Running & { held: HeldRequest }> {
+  const running = await start(t, mode, single[mode], ...lines);
+  const held = await HeldRequest.begin(`${running.server.url}/held?first`);
+  await running.server.line(/^runs \/held\?first/);
+  return { ...running, held };
+}
+
+function queue(mode: Mode): void {
+  t.test('max_inflight: the next one waits, and those that wait run where there are more places', async (t) => {
+    const { server, apply, held } = await startHeld(t, mode);
+    t.match(await apply(single[mode], 'max_inflight = 1'), /^0: reload done: max_inflight = 1$/m);
+    const second = await HeldRequest.begin(`${server.url}/held?second`);
+    const third = await HeldRequest.begin(`${server.url}/held?third`);
+    t.match((await server.control('status', '--json')).stdout, /"waiting": 2/, 'the one that ran has its place');
+    t.equal((await held.finish()).status, 200);
+    await server.line(/^runs \/held\?second/);
+    t.notOk(server.lines.some(({ msg }) => /third/.test(msg)));
+    t.match(await apply(single[mode], 'max_inflight = 2'), /^0: reload done: max_inflight = 2$/m);
+    await server.line(/^runs \/held\?third/);
+    for (const request of [second, third]) t.equal((await request.finish()).status, 200);
+  });
+
+  t.test('max_queue: who would have waited is answered 503, who waits already goes on waiting', async (t) => {
+    const one = [single[mode], 'max_inflight = 1'];
+    const { server, apply, held } = await startHeld(t, mode, 'max_inflight = 1');
+    const waits = await HeldRequest.begin(`${server.url}/held?waits`);
+    t.match(await apply(...one, 'max_queue = 1'), /^0: reload done: max_queue = 1$/m);
+    t.match(await get(`${server.url}/loop`), { status: 503, body: /TRC_OVERLOADED.*max_queue = 1 requests wait/s });
+    for (const request of [held, waits]) t.equal((await request.finish()).status, 200);
+  });
+
+  t.test('max_queue_age: who has waited so long is answered 503', async (t) => {
+    const one = [single[mode], 'max_inflight = 1'];
+    const { server, apply, held } = await startHeld(t, mode, 'max_inflight = 1');
+    const waits = get(`${server.url}/loop`);
+    t.match(await apply(...one, 'max_queue_age = 0.1'), /^0: reload done: max_queue_age = 0.1 s$/m);
+    t.match(await waits, { status: 503, body: /TRC_OVERLOADED.*max_queue_age = 0.1 s/s });
+    t.notOk(server.lines.some(({ msg }) => msg.startsWith('runs /loop')));
+    t.equal((await held.finish()).status, 200, 'what runs is not touched');
   });
 }
 
