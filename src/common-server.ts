@@ -16,7 +16,7 @@ import { bootTimeout, earlyEnd, trialError } from './supervisor/boot-errors.ts';
 import { howItEnded } from './supervisor/deaths.ts';
 import type { Hook } from './supervisor/hooks.ts';
 import { Crew } from './supervisor/crew.ts';
-import { asideSettings, cronSettings, launchAside, launchCron, launchWorker, type Post } from './supervisor/launch.ts';
+import { asideSettings, launchAside, launchCron, launchWorker, type Post } from './supervisor/launch.ts';
 import { watchPoison } from './supervisor/poison-watch.ts';
 import { extraGrace } from './roster/grace.ts';
 import { Readiness } from './supervisor/readiness.ts';
@@ -91,7 +91,7 @@ export abstract class CommonServer {
     this.#poison = [this.workers, this.#aside].map((workers) => watchPoison(workers, { threshold, log, clock }));
     this.crew = this.#hire({ log, clock, launch: (number) => launchCron(this, number, this.#crew, this.#supervisor) });
     this.#crew = new Crew({
-      config: this.config,
+      config: () => this.config,
       mode: () => this.mode,
       isCheck: this.#supervisor.check,
       mayHaveHad: successorOf ? successorOf.#crew.mayHaveHad : hasStoreOfItsOwn(this.loaded),
@@ -177,14 +177,10 @@ export abstract class CommonServer {
     this.#aside.keep(this.#state === 'draining' ? 0 : this.#staffAside, this.#killTime(this.#aside));
     this.#crew.hear();
     this.crew.keep(this.#wantedCrew, this.#killTime(this.crew));
-    if (this.#state === 'booting' && !this.onTrial && this.#isComplete) {
+    if (this.#state === 'booting' && !this.onTrial && this.#serves && this.#crew.isComplete) {
       this.#enter('serving');
       this.#booted.resolve(undefined);
     }
-  }
-
-  get #isComplete(): boolean {
-    return this.#serves && this.#crew.isComplete;
   }
 
   /** Whether all that serve HTTP are there. */
@@ -216,14 +212,17 @@ export abstract class CommonServer {
     this.#loaded = loaded;
     this.workers.tell({ type: 'live', settings: changed });
     this.#aside.tell({ type: 'live', settings: { ...changed, ...asideSettings } });
-    this.crew.tell({ type: 'live', settings: { ...changed, ...cronSettings(this.#crew.threads) } });
+    this.#crew.adjust(changed);
+    this.#supervisor.wake();
   }
 
   /** Resolves when it has as many workers and threads as it should; false when one could not start, or it drains. */
-  whenStaffed(): Promise<boolean> {
-    return staffed(this.workers, () => {
-      return this.#state === 'serving' ? { workers: this.staff, threads: this.population().threads } : undefined;
-    });
+  whenStaffed(those: 'workers' | 'crew' = 'workers'): Promise<boolean> {
+    const wanted = {
+      workers: () => ({ ...this.population(), workers: this.staff }),
+      crew: () => this.#crew.population,
+    };
+    return staffed(this[those], () => (this.#state === 'serving' ? wanted[those]() : undefined));
   }
 
   /** Nothing new is begun: its workers finish what they have, and end. @param final the service stops */

@@ -2,7 +2,7 @@ import type http from 'node:http';
 import { types } from 'node:util';
 import { pathToFileURL } from 'node:url';
 import type { Config } from '../config/config.ts';
-import type { KnownJob } from '../cron/job.ts';
+import type { DeclaredJob } from '../cron/job.ts';
 import { TricornError } from '../errors.ts';
 import { compileTrust, installProxy } from '../http/proxy.ts';
 import { bootError, hookError, loadError } from './boot-errors.ts';
@@ -21,7 +21,7 @@ export interface MountedApp {
   /** Give it connections by `server.emit('connection', socket)`, once start() has resolved. */
   readonly server: http.Server;
   /** Its jobs by name, checked; empty where it has none. */
-  readonly jobs: ReadonlyMap<string, KnownJob>;
+  readonly jobs: ReadonlyMap<string, DeclaredJob>;
   /** Boots the framework, then runs onStart. @throws TricornError TRC_APP_BOOT, TRC_BOOT_TIMEOUT or TRC_APP_LISTENS */
   start(): Promise<void>;
   /**
@@ -86,8 +86,7 @@ async function mountForm(app: Recognised, context: MountContext): Promise<FormMo
 async function jobsOf({ cron }: Recognised, config: Config): Promise<MountedApp['jobs']> {
   if (cron === undefined) return new Map();
   const { readJobs } = await import('../cron/read-jobs.ts');
-  const { limit_time_real: real, limit_time_real_cron: timeout } = config;
-  return readJobs(cron, { app: config.app, timeout: timeout === -1 ? real : timeout, now: Date.now() });
+  return readJobs(cron, { app: config.app, now: Date.now() });
 }
 
 function mounted(app: Recognised, form: FormMount, context: MountContext): Omit<MountedApp, 'jobs'> {

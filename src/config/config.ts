@@ -108,6 +108,13 @@ export interface Config {
   readonly watch_ignore: readonly string[];
 }
 
+/** Places are in words for people, such as `tricorn.ini:12` and `--http-port`. */
+export interface Overridden {
+  readonly setting: keyof Config;
+  readonly place: string;
+  readonly by: string;
+}
+
 /** What loading yields; `app_options` is the ini's [app] section, handed to the app untouched. */
 export interface LoadedConfig {
   readonly config: Config;
@@ -116,6 +123,8 @@ export interface LoadedConfig {
   readonly folder: string;
   /** By setting: where its value came from, and in words for people, such as `tricorn.ini:12` or `--http-port`. */
   readonly origins: Readonly<Record<keyof Config, { readonly origin: Origin; readonly place: string }>>;
+  /** What the file says in vain, for a stronger source gives another value. */
+  readonly overridden: readonly Overridden[];
   /** For the log, once there is one: deprecated names that were used. */
   readonly warnings: readonly string[];
 }

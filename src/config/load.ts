@@ -4,7 +4,7 @@ import { extname, join, resolve } from 'node:path';
 import { fs } from '../builtins.ts';
 import { TricornError } from '../errors.ts';
 import { parseCommandLine } from './command-line.ts';
-import type { Config, LoadedConfig } from './config.ts';
+import type { Config, LoadedConfig, Overridden } from './config.ts';
 import { type Environment, kubernetesHint, readEnvironment } from './environment.ts';
 import { defaultFile, readConfigFile } from './file-source.ts';
 import type { Given, Source } from './given.ts';
@@ -52,6 +52,7 @@ export function loadConfig(input: LoadInput): LoadedConfig {
     app_options: file.app,
     folder: input.cwd,
     origins: originsOf(merged),
+    overridden: overriddenOf(layers, merged),
     warnings,
   });
 }
@@ -151,6 +152,16 @@ function originsOf({ winners }: Merged): LoadedConfig['origins'] {
     return [key, { origin, place }] as const;
   });
   return Object.fromEntries(origins) as LoadedConfig['origins'];
+}
+
+function overriddenOf(layers: readonly Layer[], { config, winners }: Merged): Overridden[] {
+  const values = layers.flatMap(({ valid }) => valid);
+  return values.flatMap(({ given: { key, origin, place }, value }) => {
+    const winner = winners.get(key);
+    if (origin !== 'file' || !winner || winner.origin === 'file') return [];
+    const isSame = JSON.stringify(value) === JSON.stringify(config[key]);
+    return isSame ? [] : [{ setting: key, place, by: winner.place }];
+  });
 }
 
 // Settings that depend on each other, and on files.

@@ -388,7 +388,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: -1,
     max: dayInSeconds,
     doc: 'The same for cron workers; -1 = limit_time_real, 0 = no limit',
-    reloadable: 'reload',
+    reloadable: 'live',
   },
   max_inflight: {
     type: 'integer',
@@ -467,7 +467,7 @@ export const settings: { readonly [K in SettingKey]: Setting<Config[K]> } = {
     min: 0,
     max: 1024,
     doc: 'Cron workers, where the app has jobs (docs/cron.md); 0 = run no jobs here',
-    reloadable: 'reload',
+    reloadable: 'live',
   },
   limit_time_worker_cron: {
     type: 'duration',

@@ -2,6 +2,7 @@
 import type { LoadedConfig } from '../config/config.ts';
 import type { Environment } from '../config/environment.ts';
 import type { WireError } from '../errors.ts';
+import { freeze } from '../supervisor/releases.ts';
 import { ask } from './client.ts';
 import { cluesIn } from './clues.ts';
 import { locate } from './locate.ts';
@@ -38,7 +39,7 @@ async function planFor(loaded: LoadedConfig, env: Environment): Promise<Plan | u
   try {
     const socket = await locate(cluesIn(loaded), surroundings(env));
     const { status, body } = await ask(socket, { method: 'GET', path: '/config', withinMs: ASK_MS });
-    return status === 200 ? { socket, changes: planOf(body as ReportedConfig, loaded) } : undefined;
+    return status === 200 ? { socket, changes: planOf(body as ReportedConfig, freeze(loaded).loaded) } : undefined;
   } catch {
     return undefined;
   }

@@ -41,10 +41,14 @@ export class JobRun {
   #isCut = false;
   #remaining: number | undefined;
   #sliceBegan = 0;
+  /** Seconds; 0 = no limit. */
+  #timeout: number;
+  #cancelTimeout: () => void = () => {};
 
   constructor(options: JobRunOptions) {
     this.run = options.run;
     this.#options = options;
+    this.#timeout = options.job.spec.timeout;
     // Between two slices nobody waits for it.
     this.#cut.promise.catch(() => {});
   }
@@ -60,8 +64,8 @@ export class JobRun {
     if (this.#stop === undefined) this.#controller = new AbortController();
     this.#remaining = undefined;
     this.#sliceBegan = timers.now();
-    const cancel = this.#watchTimeout();
     this.#goesOn = true;
+    this.#watchTimeout();
     try {
       // In a promise also where it throws before its first await.
       const result = await Promise.race([(async () => job.run(this.#job()))(), this.#cut.promise]);
@@ -70,13 +74,21 @@ export class JobRun {
       return this.#threw(error);
     } finally {
       this.#goesOn = false;
-      cancel();
+      this.#cancelTimeout();
     }
   }
 
   /** Asks the job, by progress(), to return soon. */
   drain(): void {
     this.#isDraining = true;
+  }
+
+  /** Another timeout from now on, for the slice that goes on, too. One whose signal has fired ends as it was told. */
+  retime(timeout: number): void {
+    this.#timeout = timeout;
+    if (!this.#goesOn || this.#stop !== undefined) return;
+    this.#cancelTimeout();
+    this.#watchTimeout();
   }
 
   /** Asks the job by its signal. */
@@ -96,15 +108,15 @@ export class JobRun {
     this.#cut.reject(error);
   }
 
-  #watchTimeout(): () => void {
-    const { timers, job, onOverdue } = this.#options;
-    const ms = job.spec.timeout * 1000;
-    if (ms === 0) return () => {};
-    let cancel = timers.after(ms, () => {
+  #watchTimeout(): void {
+    const { timers, onOverdue } = this.#options;
+    this.#cancelTimeout = () => {};
+    if (this.#timeout === 0) return;
+    const leftMs = this.#sliceBegan + this.#timeout * 1000 - timers.now();
+    this.#cancelTimeout = timers.after(Math.max(0, leftMs), () => {
       this.abort('timeout');
-      cancel = timers.after(AFTER_SIGNAL_MS, () => onOverdue(this.run));
+      this.#cancelTimeout = timers.after(AFTER_SIGNAL_MS, () => onOverdue(this.run));
     });
-    return () => cancel();
   }
 
   #job(): Job {
@@ -132,9 +144,8 @@ export class JobRun {
 
   #secondsLeft(): number {
     if (this.#isDraining || this.#stop !== undefined) return 0;
-    const { timers, job } = this.#options;
-    const limit = job.spec.timeout === 0 ? SLICE_MS : Math.min(SLICE_MS, job.spec.timeout * 1000);
-    return Math.max(0, this.#sliceBegan + limit - timers.now()) / 1000;
+    const limit = this.#timeout === 0 ? SLICE_MS : Math.min(SLICE_MS, this.#timeout * 1000);
+    return Math.max(0, this.#sliceBegan + limit - this.#options.timers.now()) / 1000;
   }
 
   #returned(): EndRequest | undefined {

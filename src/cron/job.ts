@@ -80,6 +80,13 @@ export interface JobSpec {
   readonly paused: boolean;
 }
 
+/** A job as an app declares it, checked. */
+export interface DeclaredJob {
+  /** One that names no `timeout` has that of the settings, which may change while it runs. */
+  readonly spec: Omit<JobSpec, 'timeout'> & { readonly timeout: number | undefined };
+  readonly run: (job: Job) => unknown;
+}
+
 /** A job that can be run. */
 export interface KnownJob {
   readonly spec: JobSpec;

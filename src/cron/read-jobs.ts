@@ -3,7 +3,7 @@ import { didYouMean } from '../config/nearest.ts';
 import { cut, showText } from '../config/show.ts';
 import { parseDuration } from '../config/values.ts';
 import { TricornError } from '../errors.ts';
-import type { JobDefinition, JobSpec, KnownJob, Missed, Rhythm } from './job.ts';
+import type { DeclaredJob, JobDefinition, Missed, Rhythm } from './job.ts';
 import { parseCron } from './schedule.ts';
 
 const FIELDS = ['schedule', 'timezone', 'every', 'run', 'timeout', 'priority', 'missed', 'retries', 'paused'] as const;
@@ -19,8 +19,6 @@ const MOST_RETRIES = 100;
 interface Context {
   /** Path of the app module, for the message. */
   readonly app: string;
-  /** Seconds that a job may take which says nothing about it; 0 = no limit. */
-  readonly timeout: number;
   /** When the app is read: a schedule must have a tick after it. */
   readonly now: number;
 }
@@ -31,9 +29,9 @@ type Read<T> = { readonly value: T } | { readonly wrong: string };
 type Reader = <T>(key: Field, read: (value: unknown) => Read<T>, fallback: T) => T;
 
 /** @throws TricornError TRC_JOBS with every mistake */
-export function readJobs(cron: unknown, context: Context): ReadonlyMap<string, KnownJob> {
+export function readJobs(cron: unknown, context: Context): ReadonlyMap<string, DeclaredJob> {
   const mistakes: string[] = [];
-  const jobs = new Map<string, KnownJob>();
+  const jobs = new Map<string, DeclaredJob>();
   if (typeof cron !== 'object' || cron === null || Array.isArray(cron)) {
     mistakes.push(`cron is ${show(cron)}; it must be an object that has a job under each name`);
   } else {
@@ -51,7 +49,7 @@ export function readJobs(cron: unknown, context: Context): ReadonlyMap<string, K
   });
 }
 
-function readJob(name: string, given: unknown, context: Context, mistakes: string[]): KnownJob | undefined {
+function readJob(name: string, given: unknown, context: Context, mistakes: string[]): DeclaredJob | undefined {
   const before = mistakes.length;
   const tell = (what: string): number => mistakes.push(`job ${showText(name)}: ${what}`);
   if (!NAME.test(name))
@@ -72,10 +70,10 @@ function readJob(name: string, given: unknown, context: Context, mistakes: strin
     tell(`${key} is ${show(definition[key])}; it must be ${result.wrong}`);
     return fallback;
   };
-  const spec: JobSpec = {
+  const spec: DeclaredJob['spec'] = {
     name,
     rhythm: readRhythm(definition, field, tell, context.now),
-    timeout: field('timeout', duration(0, DAY_S * 7), context.timeout),
+    timeout: field<number | undefined>('timeout', duration(0, DAY_S * 7), undefined),
     priority: field('priority', integer(MOST_PRIORITY), 5),
     missed: field<Missed>('missed', oneOfMissed, 'once'),
     retries: field('retries', integer(MOST_RETRIES), 0),

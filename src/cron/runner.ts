@@ -11,7 +11,7 @@
  * | drained | drain(), once no job runs | never |
  */
 import type pino from 'pino';
-import type { KnownJob } from './job.ts';
+import type { JobSpec, KnownJob } from './job.ts';
 import { JobRun } from './job-run.ts';
 import { tellDeactivated, tellLostRun } from './lost-run.ts';
 import type { Ended, EndRequest, LostRun, Run } from './store.ts';
@@ -43,6 +43,7 @@ export class CronRunner {
   readonly #options: RunnerOptions;
   readonly #timers: Timers;
   readonly #names: readonly string[];
+  #jobs: ReadonlyMap<string, KnownJob>;
   #current: JobRun | undefined;
   #isDraining = false;
   #isWoken = false;
@@ -54,6 +55,7 @@ export class CronRunner {
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#timers = options.timers ?? realTimers;
+    this.#jobs = options.jobs;
     this.#names = [...options.jobs.keys()];
   }
 
@@ -112,17 +114,28 @@ export class CronRunner {
     this.#wake?.();
   }
 
+  /** The same jobs with other time-outs, which count for the run that goes on, too. The store judges by them as well. */
+  retime(jobs: ReadonlyMap<string, KnownJob>): void {
+    this.#jobs = jobs;
+    const job = this.#current && jobs.get(this.#current.run.name);
+    if (job) this.#current?.retime(job.spec.timeout);
+    void this.#options.guard.declareAnew(this.#specs);
+  }
+
+  get #specs(): JobSpec[] {
+    return [...this.#jobs.values()].map(({ spec }) => spec);
+  }
+
   /** It is about to be replaced. Where it is not, it goes on: better that than nobody. */
   rest(): void {
     this.#restsUntil = this.#timers.now() + REST_MS;
   }
 
   async #begin(since: number): Promise<void> {
-    const { guard, jobs, log } = this.#options;
-    const specs = [...jobs.values()].map(({ spec }) => spec);
+    const { guard, log } = this.#options;
     const onLost = (run: Run): void => this.#lost(run);
     const onFound = (lost: LostRun): void => tellLostRun(log, lost);
-    await guard.begin(specs, since, { onWake: () => this.wake(), onLost, onFound });
+    await guard.begin(this.#specs, since, { onWake: () => this.wake(), onLost, onFound });
     this.#isDeclared.resolve();
     while (!this.#isDraining) {
       this.#isWoken = false;
@@ -155,8 +168,8 @@ export class CronRunner {
   }
 
   async #carryOut(run: Run): Promise<void> {
-    const { guard, jobs, onOverdue, log } = this.#options;
-    const job = jobs.get(run.name);
+    const { guard, onOverdue, log } = this.#options;
+    const job = this.#jobs.get(run.name);
     if (!job) return;
     // The order came while the store was asked.
     if (this.#isDraining) return void (await guard.end(run, { outcome: 'cut' }));

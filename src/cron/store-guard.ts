@@ -54,6 +54,13 @@ export class StoreGuard {
     await this.#attempt(() => this.#introduce(), undefined);
   }
 
+  /** The same jobs with other specs, once they have been declared; where the store is away, when it is back. */
+  async declareAnew(specs: readonly JobSpec[]): Promise<void> {
+    if (!this.#declared) return;
+    const { since } = (this.#declared = { ...this.#declared, specs });
+    await this.#attempt(() => this.store.sync(specs, since), undefined);
+  }
+
   /** Resolves when the store is there, or is wanted no more. */
   async present(): Promise<void> {
     await this.#away?.promise;

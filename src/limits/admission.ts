@@ -27,12 +27,16 @@ export class Admission<Item> {
   readonly #clock: () => number;
   /** Since when each of them waits, the oldest first. */
   readonly #waiting = new Map<Item, number>();
-  #running = 0;
+  #running: number;
 
-  /** @param clock milliseconds that only ever grow */
-  constructor(limits: AdmissionLimits, clock: () => number) {
+  /**
+   * @param clock milliseconds that only ever grow
+   * @param running how many run already; each of them must leave()
+   */
+  constructor(limits: AdmissionLimits, clock: () => number, running: number = 0) {
     this.#limits = limits;
     this.#clock = clock;
+    this.#running = running;
   }
 
   get waiting(): number {

@@ -5,6 +5,9 @@
 import type { Config } from '../config/config.ts';
 import type { Role } from '../protocol.ts';
 
+/** Less than this and Node cannot start an app, MiB. */
+const MIN_HEAP = 32;
+
 export interface WearLimits {
   readonly requests: number;
   readonly ageMs: number;
@@ -43,6 +46,25 @@ export function wornBy(limits: WearLimits, { requests, ageMs, bytes }: WearFacts
   if (ageMs >= limits.ageMs) return `${limits.ageSetting}: ${Math.round(ageMs / 1000)} s old`;
   if (bytes >= limits.bytes) return `limit_memory_soft: ${mib(bytes)} MiB in one thread`;
   return undefined;
+}
+
+/** What a thread's heap may have, MiB: its share of the hard limit. Undefined = no limit of its own. */
+export function heapLimit({ limit_memory_hard, threads }: Config): number | undefined {
+  if (limit_memory_hard === 0) return undefined;
+  return Math.max(MIN_HEAP, Math.floor(limit_memory_hard / threads / 1024 / 1024));
+}
+
+/**
+ * The reason to recycle a thread whose heap has another limit than it should: V8 takes it at the start of a thread alone. Another
+ * number of threads is no reason: scaling leaves those that run as they are.
+ *
+ * @param begun the configuration with which it was started
+ */
+export function heapOutdated(begun: Config, now: Config): string | undefined {
+  const [had, has] = [heapLimit(begun), heapLimit(now)];
+  if (begun.limit_memory_hard === now.limit_memory_hard || had === has) return undefined;
+  const shown = (limit: number | undefined): string => (limit === undefined ? 'none' : `${limit} MiB`);
+  return `limit_memory_hard: the limit of its heap is to be ${shown(has)}, and is ${shown(had)}`;
 }
 
 export interface MemoryLimits {

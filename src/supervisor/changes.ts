@@ -6,10 +6,11 @@
 import { availableParallelism } from 'node:os';
 import type { CommonServer, ServerOptions } from '../common-server.ts';
 import { logError, toWireError, TricornError, type WireError } from '../errors.ts';
-import type { LoadedConfig } from '../config/config.ts';
+import type { Config, LoadedConfig } from '../config/config.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import { roll } from '../roster/rolling.ts';
 import type { ChangeRequest, LastChange, Outcome, Progress } from './change.ts';
+import { freeze } from './releases.ts';
 import { renewable, renewThreads } from './renew-threads.ts';
 import { keepWhatNeedsRestart, withMode } from './restart-settings.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -160,15 +161,15 @@ export class Changes {
   async #adjust(current: CommonServer): Promise<Outcome> {
     const fresh = current.options.reread?.() ?? current.loaded;
     const { liveChange } = await import('./live-settings.ts');
-    const { loaded, changed, applied, waiting } = liveChange(current.loaded, fresh);
+    // What a generation runs has its links resolved: the same release is no change.
+    const { loaded, changed, applied, waiting, overridden } = liveChange(current.loaded, freeze(fresh).loaded);
     for (const warning of fresh.warnings) this.#log.warn(warning);
     current.adjust(loaded, changed);
     current.options.setLogLevel?.(loaded.config.log_level);
-    const { [current.mode === 'prefork' ? 'workers' : 'threads']: size } = changed;
-    const scaled = size === undefined ? undefined : await scale(current, size);
-    if (scaled && scaled.outcome !== 'done') return scaled;
-    const rest = waiting.length === 0 ? '' : `; for a reload without --live: ${waiting.join(', ')}`;
-    const text = `${applied.length === 0 ? 'no live setting differs' : applied.join(', ')}${rest}`;
+    const refusal = await populate(current, changed);
+    if (refusal) return refusal;
+    const rest = waiting.length === 0 ? [] : [`for a reload without --live: ${waiting.join(', ')}`];
+    const text = [applied.join(', ') || 'no live setting differs', ...overridden, ...rest].join('; ');
     this.#log.info({ generation: current.generation }, `Live settings: ${text}`);
     return { outcome: 'done', text, generation: current.generation };
   }
@@ -304,8 +305,20 @@ async function successor(loaded: LoadedConfig, old: CommonServer): Promise<Commo
 async function scale(current: CommonServer, count: number): Promise<Outcome> {
   if (current.mode === 'evented' || count < 1) return refused(current.scale(count));
   const text = current.scale(count);
-  const { generation, config } = current;
-  if (await current.whenStaffed()) return { outcome: 'done', text, generation };
+  const { generation } = current;
+  return (await current.whenStaffed()) ? { outcome: 'done', text, generation } : understaffed(current, text);
+}
+
+/** As many workers, threads and cron workers as the live settings say. @returns undefined where there are */
+async function populate(current: CommonServer, changed: Partial<Config>): Promise<Outcome | undefined> {
+  const { [current.mode === 'prefork' ? 'workers' : 'threads']: size, max_cron_threads: crew } = changed;
+  const scaled = size === undefined ? undefined : await scale(current, size);
+  if (scaled && scaled.outcome !== 'done') return scaled;
+  if (crew === undefined || (await current.whenStaffed('crew'))) return undefined;
+  return understaffed(current, `max_cron_threads = ${crew}`);
+}
+
+function understaffed({ config }: CommonServer, text: string): Outcome {
   const error = toWireError(new TricornError('TRC_APP_BOOT', { app: config.app }));
   return { outcome: 'failed', text: `${text}: one could not start, and is tried again; the log says why`, error };
 }

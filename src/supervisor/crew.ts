@@ -7,12 +7,19 @@
  */
 import type { Mode } from '../common-server.ts';
 import type { Config } from '../config/config.ts';
+import type { Population } from '../server-options.ts';
 import type { WorkerHandle } from './worker-handle.ts';
 
-type Member = Pick<WorkerHandle, 'jobs' | 'publish' | 'state'>;
+type Member = Pick<WorkerHandle, 'jobs' | 'publish' | 'send' | 'state'>;
+
+/** In threaded mode the threads of a cron worker share its memory among each other. */
+export function cronSettings(threads: number): Partial<Config> {
+  return { threads: Math.max(threads, 1) };
+}
 
 export interface CrewOptions {
-  readonly config: Pick<Config, 'http_enable' | 'max_cron_threads'>;
+  /** What is live in it may change. */
+  readonly config: () => Pick<Config, 'http_enable' | 'max_cron_threads'>;
   readonly mode: () => Mode;
   readonly isCheck: boolean;
   /** Whether the store may have jobs of an app that is this one, or was until now. */
@@ -32,7 +39,7 @@ export class Crew {
 
   constructor(options: CrewOptions) {
     this.#options = options;
-    this.#hasJobs = !options.config.http_enable;
+    this.#hasJobs = !options.config().http_enable;
   }
 
   /** Takes what one that is ready has said of the app's jobs. Where none is, what was said stays. */
@@ -43,14 +50,18 @@ export class Crew {
 
   /** Processes. */
   get size(): number {
-    const { config, mode, isCheck } = this.#options;
-    if (isCheck || !this.#hasJobs || config.max_cron_threads === 0) return 0;
-    return mode() === 'threaded' ? 1 : config.max_cron_threads;
+    const { mode, isCheck } = this.#options;
+    if (isCheck || !this.#hasJobs || this.#most === 0) return 0;
+    return mode() === 'threaded' ? 1 : this.#most;
   }
 
   /** Threads in each of them; 0 = jobs run in its main thread. */
   get threads(): number {
-    return this.#options.mode() === 'threaded' ? this.#options.config.max_cron_threads : 0;
+    return this.#options.mode() === 'threaded' ? this.#most : 0;
+  }
+
+  get population(): Population {
+    return { workers: this.size, threads: this.threads };
   }
 
   /** How many there should be now: those that are there have yet to say that there are no jobs. */
@@ -78,10 +89,28 @@ export class Crew {
     this.#isPublished = true;
   }
 
+  /**
+   * Live settings have changed: they are told, with the number of their threads. Processes come and go by `wanted`; those that come
+   * know by their boot since when jobs count, so none is declared as if it were newer.
+   */
+  adjust(changed: Partial<Config>): void {
+    const { threads } = this;
+    for (const member of this.#options.members) {
+      member.send({ type: 'live', settings: { ...changed, ...cronSettings(threads) } });
+      if (threads > 0) member.send({ type: 'threads', count: threads });
+    }
+    // Where there were to be none until now, the store has not been told of an app without jobs.
+    if (changed.max_cron_threads !== undefined && this.#since !== undefined) void this.publish(this.#since);
+  }
+
+  get #most(): number {
+    return this.#options.config().max_cron_threads;
+  }
+
   /** Each of them, for each has a store of its own; where there are no jobs, one is enough. */
   get #spokesmen(): Member[] {
-    const { config, isCheck, members, others, mayHaveHad } = this.#options;
-    if (isCheck || config.max_cron_threads === 0) return [];
+    const { isCheck, members, others, mayHaveHad } = this.#options;
+    if (isCheck || this.#most === 0) return [];
     if (this.#hasJobs) return [...members];
     return mayHaveHad ? [...others(), ...this.#ready].slice(0, 1) : [];
   }

@@ -6,7 +6,7 @@ import { heapFlags } from '../heap-flags.ts';
 import type { WorkerBoot } from '../protocol.ts';
 import type { Account } from './account.ts';
 import { bootMessage } from './boot-message.ts';
-import type { Crew } from './crew.ts';
+import { cronSettings, type Crew } from './crew.ts';
 import type { Deaths } from './deaths.ts';
 import type { FlightRecorder } from './flight-recorders.ts';
 import { inherit } from './inheritance.ts';
@@ -32,11 +32,6 @@ export interface Post extends Pick<WorkerBoot, 'role' | 'worker' | 'threads' | '
 
 /** What it serves lasts long: it is not recycled by requests. */
 export const asideSettings: Partial<Config> = { limit_request: 0 };
-
-/** In threaded mode its threads share its memory among each other. */
-export function cronSettings(threads: number): Partial<Config> {
-  return { threads: Math.max(threads, 1) };
-}
 
 export function launchAside(
   { folder, generation, loaded }: Employer,

@@ -1,6 +1,6 @@
 /** Pure: what of a configuration can be applied to a generation while it serves, and what has to wait for a reload. */
-import type { Config, LoadedConfig } from '../config/config.ts';
-import { settings } from '../config/settings.ts';
+import type { Config, LoadedConfig, Overridden } from '../config/config.ts';
+import { settingKeys, settings } from '../config/settings.ts';
 import { inUnits } from '../config/values.ts';
 import { planOf } from '../control/plan.ts';
 import { masked } from '../control/masked.ts';
@@ -13,6 +13,8 @@ export interface LiveChange {
   readonly applied: readonly string[];
   /** Names of settings that differ, too, but need new workers or a new server. */
   readonly waiting: readonly string[];
+  /** What the file says of live settings in vain: `log_level in tricorn.ini:3 is overridden by --log-level` */
+  readonly overridden: readonly string[];
 }
 
 export function liveChange(running: LoadedConfig, fresh: LoadedConfig): LiveChange {
@@ -31,7 +33,19 @@ export function liveChange(running: LoadedConfig, fresh: LoadedConfig): LiveChan
     changed,
     applied: live.map((key) => `${key} = ${inUnits(settings[key], fresh.config[key])}`),
     waiting: plan.map(({ setting }) => setting).filter((setting) => !(live as string[]).includes(setting)),
+    overridden: [...fresh.overridden, ...overriddenSince(running, fresh)]
+      .filter(({ setting }) => settings[setting].reloadable === 'live')
+      .map(({ setting, place, by }) => `${setting} in ${place} is overridden by ${by}`),
   };
+}
+
+/** By what was asked of the server that runs: flags and environment are the same, but for `tricorn mode`. */
+function overriddenSince(running: LoadedConfig, fresh: LoadedConfig): Overridden[] {
+  return settingKeys.flatMap((setting) => {
+    const [was, is] = [running.origins[setting], fresh.origins[setting]];
+    const isInVain = was.origin === 'flag' && is.origin === 'file' && running.config[setting] !== fresh.config[setting];
+    return isInVain ? [{ setting, place: is.place, by: was.place }] : [];
+  });
 }
 
 /** The number of workers that makes another mode of it is no matter of size. */

@@ -13,6 +13,11 @@ export function realLimitMs(config: Config, role: Role): number {
   return limitMs(config[realSettingOf(config, role)]);
 }
 
+/** Seconds that a job may take which names no timeout of its own; 0 = no limit. */
+export function defaultTimeout(config: Config): number {
+  return config[realSettingOf(config, 'cron')];
+}
+
 function realSettingOf({ limit_time_real_cron }: Config, role: Role): WatchLimits['realSetting'] {
   return role === 'cron' && limit_time_real_cron >= 0 ? 'limit_time_real_cron' : 'limit_time_real';
 }

@@ -9,19 +9,28 @@ import type { Socket } from 'node:net';
 import { setTimeout as pass } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
 import { mountApp, type MountedApp } from '../app/mount.ts';
-import type { Job, KnownJob } from '../cron/job.ts';
+import type { DeclaredJob, Job, KnownJob } from '../cron/job.ts';
 import { AFTER_SIGNAL_MS, PUBLISH_MS } from '../cron/timers.ts';
 import { CronRunner } from '../cron/runner.ts';
 import { StoreGuard } from '../cron/store-guard.ts';
 import type { Run } from '../cron/store.ts';
 import { provideStore } from '../cron/trigger.ts';
 import type { LoopUsage } from '../protocol.ts';
+import { defaultTimeout } from '../watchdog/limits.ts';
 import { contextOf } from './context-of.ts';
 import { currentJob, JOB, runForJob } from './current-request.ts';
 import { LoopGauge } from './loop-gauge.ts';
 import type { Loop, LoopOptions } from './loop.ts';
 import { soon, storeOf } from './store-of.ts';
 import { Wear } from './wear.ts';
+
+/** A slice of a job whose code runs. */
+interface Slice {
+  readonly spec: DeclaredJob['spec'];
+  readonly signal: AbortSignal;
+  /** performance.now() */
+  readonly began: number;
+}
 
 /** The stop hooks get at least this much, however long the drain took, milliseconds. */
 const LEAST_HOOK_MS = 2000;
@@ -40,7 +49,10 @@ export class CronLoop implements Loop {
   readonly #runner: CronRunner;
   readonly #gauge: LoopGauge = new LoopGauge();
   readonly #wear: Wear;
+  /** Seconds that a job may take which names no timeout. */
+  #timeout: number;
   #slot: number | undefined;
+  #slice: Slice | undefined;
   /** The last run of a job's code. */
   #code: Promise<void> | undefined;
 
@@ -50,22 +62,23 @@ export class CronLoop implements Loop {
     this.#options = options;
     this.#app = app;
     this.#guard = guard;
-    const { boot, log } = options;
+    const { boot, terms, log } = options;
+    this.#timeout = defaultTimeout(terms.config);
     // A job may take longer than graceful_timeout: no recycling that can wait is to cut it.
     const onWorn = (reason: string): void => {
       this.#runner.rest();
       options.onWorn(reason);
     };
     this.#wear = new Wear({ ...options, onWorn }, () => this.#runner.current !== undefined);
-    const jobs = [...app.jobs].map(([name, job]) => [name, this.#timed(job)] as const);
     this.#runner = new CronRunner({
       guard,
-      jobs: new Map(jobs),
+      jobs: this.#knownJobs,
       number: boot.thread === 0 ? boot.worker : boot.thread,
       log: log.log,
       onOverdue: () => options.ledger.jobEndsBy(performance.now()),
       onRun: (run) => this.#onRun(run),
     });
+    terms.follow((config) => this.#retime(defaultTimeout(config)));
   }
 
   static async load(options: LoopOptions): Promise<CronLoop> {
@@ -144,24 +157,47 @@ export class CronLoop implements Loop {
     if (!run) this.#wear.check();
   }
 
+  get #knownJobs(): ReadonlyMap<string, KnownJob> {
+    return new Map([...this.#app.jobs].map(([name, job]) => [name, this.#timed(job)]));
+  }
+
   /**
    * The job, with the time at which it is to be killed in the ledger: whoever blocks this loop keeps its timers from firing.
    * Of each slice, for between two of them a store that is away may be waited for.
    */
-  #timed({ spec, run }: KnownJob): KnownJob {
-    const { ledger } = this.#options;
-    const limit = spec.timeout === 0 ? Infinity : spec.timeout * 1000 + AFTER_SIGNAL_MS;
+  #timed({ spec, run }: DeclaredJob): KnownJob {
     const timed = async (job: Job): Promise<unknown> => {
-      ledger.jobEndsBy(performance.now() + limit);
       const ended = Promise.withResolvers<void>();
       this.#code = ended.promise;
+      this.#slice = { spec, signal: job.signal, began: performance.now() };
+      this.#tellEnd(this.#slice);
       try {
         return await runForJob(spec.name, () => run(job));
       } finally {
-        ledger.jobEndsBy(Infinity);
+        this.#slice = undefined;
+        this.#options.ledger.jobEndsBy(Infinity);
         ended.resolve();
       }
     };
-    return { spec, run: timed };
+    return { spec: { ...spec, timeout: this.#timeoutOf(spec) }, run: timed };
+  }
+
+  #timeoutOf({ timeout }: DeclaredJob['spec']): number {
+    return timeout ?? this.#timeout;
+  }
+
+  /** What has its time over by a timeout that came only now is told so now, and has as long to heed it as any other. */
+  #tellEnd({ spec, began }: Slice): void {
+    const seconds = this.#timeoutOf(spec);
+    const over = seconds === 0 ? Infinity : Math.max(began + seconds * 1000, performance.now());
+    this.#options.ledger.jobEndsBy(over + AFTER_SIGNAL_MS);
+  }
+
+  #retime(timeout: number): void {
+    if (timeout === this.#timeout) return;
+    this.#timeout = timeout;
+    // One whose signal has fired ends as it was told.
+    if (this.#slice && !this.#slice.signal.aborted) this.#tellEnd(this.#slice);
+    this.#runner.retime(this.#knownJobs);
   }
 }

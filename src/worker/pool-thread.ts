@@ -10,13 +10,11 @@ import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import type { WireError } from '../errors.ts';
 import type { FromThread, LoopBoot, LoopFigures, LoopUsage, ToThread } from '../protocol.ts';
+import { heapLimit } from '../limits/wear.ts';
 import { transition, type MemberState } from '../roster/plan.ts';
 import { Ledger } from './ledger.ts';
 
 const ENTRY = fileURLToPath(new URL(`./thread${import.meta.filename.slice(-3)}`, import.meta.url));
-
-/** Less than this and Node cannot start an app. */
-const MIN_HEAP_MB = 32;
 
 interface Events {
   ready: [];
@@ -179,8 +177,8 @@ export class PoolThread extends EventEmitter<Events> {
   }
 }
 
-/** One thread's heap may have its share of the hard limit: its out-of-memory ends that thread, not the process. */
-function resourceLimits({ limit_memory_hard, threads }: Config): { maxOldGenerationSizeMb?: number } {
-  if (limit_memory_hard === 0) return {};
-  return { maxOldGenerationSizeMb: Math.max(MIN_HEAP_MB, Math.floor(limit_memory_hard / threads / 1024 / 1024)) };
+/** Out of memory, it ends alone, not the process. */
+function resourceLimits(config: Config): { maxOldGenerationSizeMb?: number } {
+  const heap = heapLimit(config);
+  return heap === undefined ? {} : { maxOldGenerationSizeMb: heap };
 }

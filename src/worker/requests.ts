@@ -117,7 +117,7 @@ export class Requests {
     this.#logAccess = access_log ? accessLog({ log: this.#log, format, clientAddress }) : undefined;
     const limits = admissionLimits(config);
     if (this.#admission) for (const next of this.#admission.change(limits ?? NO_LIMITS)) this.#runNext(next);
-    else if (limits) this.#admission = new Admission(limits, () => performance.now());
+    else if (limits) this.#admission = new Admission(limits, () => performance.now(), this.#admitRunning());
     clearInterval(this.#timer);
     const every = Math.min(this.#limitMs / 10, (limits?.ageMs ?? Infinity) / 10, 1000);
     if (this.#limitMs === Infinity && !limits) return;
@@ -227,6 +227,13 @@ export class Requests {
     if (verdict === 'run') this.#run(tracked);
     else if (verdict === 'wait') tracked.state = 'waiting';
     else this.#refuseOverload(tracked, `max_queue = ${this.#terms.config.max_queue} requests wait already`);
+  }
+
+  /** Those that run when max_inflight comes have their places, too. @returns how many */
+  #admitRunning(): number {
+    const running = [...this.#connections].flatMap(chain).filter(({ state }) => state === 'running');
+    for (const tracked of running) tracked.admitted = true;
+    return running.length;
   }
 
   #onEnd(tracked: Tracked): void {

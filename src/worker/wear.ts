@@ -1,6 +1,6 @@
 /** Watches from within whether an event loop is worn out, and says so once. */
 import { getHeapStatistics } from 'node:v8';
-import { wearLimits, wornBy, type WearLimits } from '../limits/wear.ts';
+import { heapOutdated, wearLimits, wornBy, type WearLimits } from '../limits/wear.ts';
 import type { LoopOptions } from './loop.ts';
 
 /** How often age and memory are looked at, milliseconds; requests are counted as they come. */
@@ -36,13 +36,17 @@ export class Wear {
     const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
     const { ledger, onWorn } = this.#options;
     const age = { requests: ledger.requests, ageMs: performance.now() - this.#startedAt };
-    const reason = wornBy(this.#limits, {
-      ...(this.#isBusy() ? { requests: 0, ageMs: 0 } : age),
-      bytes: heap + external,
-    });
+    const isBusy = this.#isBusy();
+    const facts = { ...(isBusy ? { requests: 0, ageMs: 0 } : age), bytes: heap + external };
+    const reason = wornBy(this.#limits, facts) ?? (isBusy ? undefined : this.#heapOutdated());
     if (reason === undefined) return;
     this.#isTold = true;
     onWorn(reason);
+  }
+
+  #heapOutdated(): string | undefined {
+    const { boot, terms } = this.#options;
+    return boot.thread === 0 ? undefined : heapOutdated(boot.config, terms.config);
   }
 
   #measured(): WearLimits {

@@ -244,6 +244,9 @@ t.test('check compares with the server of that app, where one runs', async (t) =
     code: 0,
     stdout: new RegExp(`\nThe server at ${path} runs with the same settings`),
   });
+  symlinkSync('.', join(place.folder, 'current'));
+  const linked = await place.run(['check', 'current/app.mjs', '--evented']);
+  t.match(linked.stdout, /runs with the same settings/, 'the same release behind a link');
   place.write('tricorn.ini', '[options]\nkeep_alive_timeout = 10\nhttp_port = 2\n');
   t.match((await place.run(check)).stdout.split('\n').slice(-4), [
     `A reload of the server at ${path} would change:`,

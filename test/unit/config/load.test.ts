@@ -17,6 +17,10 @@ t.test('precedence: default < file < environment < flag', async (t) => {
     backlog: { origin: 'file', place: 'tricorn.ini:4' },
     graceful_timeout: { origin: 'default', place: 'default' },
   });
+  t.same(loaded.overridden, [
+    { setting: 'http_port', place: 'tricorn.ini:2', by: '-p' },
+    { setting: 'workers', place: 'tricorn.ini:3', by: 'TRICORN_WORKERS' },
+  ]);
   t.equal(explicit(loaded, 'backlog'), true);
   t.equal(explicit(loaded, 'graceful_timeout'), false);
 });

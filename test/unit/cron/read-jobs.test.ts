@@ -2,7 +2,7 @@ import t from 'tap';
 import { readJobs } from '../../../src/cron/read-jobs.ts';
 import { TricornError } from '../../../src/errors.ts';
 
-const context = { app: '/app.ts', timeout: 120, now: Date.parse('2026-01-01T00:00:00Z') };
+const context = { app: '/app.ts', now: Date.parse('2026-01-01T00:00:00Z') };
 const run = (): void => undefined;
 
 /** The lines of the mistakes in a job; empty where there are none. */
@@ -23,13 +23,13 @@ function mistakesOf(cron: unknown): string[] {
   }
 }
 
-t.test('what is left out has its default', async (t) => {
+t.test('what is left out has its default, but for the timeout, whose default may change', async (t) => {
   t.same(readJobs({ job: { schedule: '0 7 * * 1-5', run } }, context).get('job'), {
     run,
     spec: {
       name: 'job',
       rhythm: { cron: '0 7 * * 1-5', timezone: 'UTC' },
-      timeout: 120,
+      timeout: undefined,
       priority: 5,
       missed: 'once',
       retries: 0,

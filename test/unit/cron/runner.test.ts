@@ -74,6 +74,51 @@ t.test('one that does not is told as overdue 5 s later', async (t) => {
   t.same(overdue, ['job']);
 });
 
+t.test('another timeout counts from the begin of the run that goes on, and the store judges by it', async (t) => {
+  const { clock, store, overdue, retime } = await simulate(t, EPOCH, {
+    job: { run: untilAborted, timeout: 20, ...yearly },
+  });
+  store.trigger('job');
+  await clock.advance(10 * SECOND);
+  retime(30);
+  await clock.advance(0);
+  t.equal(store.states.get('job')?.spec.timeout, 30);
+  await clock.advance(20 * SECOND - 1);
+  t.same(store.ends, []);
+  await clock.advance(1);
+  t.match(store.ends, [{ outcome: 'timeout' }], 'later than before');
+  store.trigger('job');
+  await clock.advance(10 * SECOND);
+  retime(0);
+  await clock.advance(MINUTE);
+  t.equal(store.ends.length, 1, 'never');
+  retime(5);
+  await clock.advance(0);
+  t.equal(store.ends.length, 2, 'at once');
+  await clock.advance(4 * SECOND);
+  t.same(overdue, []);
+});
+
+t.test('one that was told by its signal already has no more time by another timeout', async (t) => {
+  const { clock, store, overdue, retime } = await simulate(t, EPOCH, { job: { run: forever, timeout: 20, ...yearly } });
+  store.trigger('job');
+  await clock.advance(20 * SECOND);
+  retime(60);
+  await clock.advance(5 * SECOND);
+  t.same(overdue, ['job']);
+});
+
+t.test('a timeout that changes while the store is away is told when it is back', async (t) => {
+  const { clock, store, retime } = await simulate(t, EPOCH, { job: { run: forever, timeout: 20, ...yearly } });
+  store.failure = new Error('connection refused');
+  retime(7);
+  await clock.advance(SECOND);
+  t.equal(store.states.get('job')?.spec.timeout, 20, 'the store is away');
+  store.failure = undefined;
+  await clock.advance(SECOND);
+  t.equal(store.states.get('job')?.spec.timeout, 7);
+});
+
 t.test('three time-outs in a row without progress are a failure; with progress they are none', async (t) => {
   const stuck = await simulate(t, EPOCH, { job: { run: untilAborted, timeout: 1, ...yearly } });
   stuck.store.trigger('job');

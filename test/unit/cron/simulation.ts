@@ -146,6 +146,8 @@ export class MemoryStore implements Pick<
 
 export interface Simulation {
   readonly clock: Clock;
+  /** Gives all jobs this timeout, seconds. */
+  retime(timeout: number): void;
   readonly store: MemoryStore;
   readonly guard: StoreGuard;
   readonly runner: CronRunner;
@@ -171,6 +173,8 @@ export async function simulate(
   const jobs = new Map(
     Object.entries(given).map(([name, { run, ...spec }]) => [name, { run, spec: specOf({ ...spec, name }) }]),
   );
+  const retime = (timeout: number): void =>
+    runner.retime(new Map([...jobs].map(([name, { run, spec }]) => [name, { run, spec: { ...spec, timeout } }])));
   const overdue: string[] = [];
   // Jobs get children of it.
   const log = Object.assign(pino({ level: 'silent' }), recorded);
@@ -190,7 +194,7 @@ export async function simulate(
     await clock.advance(10_000);
     await drained;
   });
-  return { clock, store, guard, runner, log: lines, overdue };
+  return { clock, retime, store, guard, runner, log: lines, overdue };
 }
 
 /** Rejects when the job is told to stop. */

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { settings } from '../../../src/config/settings.ts';
 import type { Config } from '../../../src/config/config.ts';
-import { judgeMemory, memoryLimits, wearLimits, wornBy } from '../../../src/limits/wear.ts';
+import { heapLimit, heapOutdated, judgeMemory, memoryLimits, wearLimits, wornBy } from '../../../src/limits/wear.ts';
 
 const MIB = 1024 * 1024;
 const OFF = {
@@ -59,6 +59,21 @@ t.test('resident memory: recycled over the soft limit, killed over the hard one'
   t.equal(judgeMemory(limits, 100 * MIB - 1).verdict, 'well');
   t.same(judgeMemory(limits, 150 * MIB), { verdict: 'recycle', reason: 'limit_memory_soft: 150 MiB' });
   t.same(judgeMemory(limits, 200 * MIB), { verdict: 'kill', reason: 'limit_memory_hard: 200 MiB' });
+});
+
+t.test("a thread's heap has its share of the hard limit; another limit takes another thread", async (t) => {
+  const limited = (mib: number, threads: number): Config =>
+    ({ limit_memory_hard: mib * MIB, threads }) as unknown as Config;
+  t.strictSame([heapLimit(limited(1000, 4)), heapLimit(limited(1, 4)), heapLimit(limited(0, 4))], [250, 32, undefined]);
+  t.equal(
+    heapOutdated(limited(1000, 4), limited(500, 4)),
+    'limit_memory_hard: the limit of its heap is to be 125 MiB, and is 250 MiB',
+  );
+  t.match(heapOutdated(limited(0, 4), limited(500, 4)), /is to be 125 MiB, and is none$/);
+  t.match(heapOutdated(limited(500, 4), limited(0, 4)), /is to be none, and is 125 MiB$/);
+  t.equal(heapOutdated(limited(1000, 4), limited(1000, 2)), undefined, 'scaled');
+  t.equal(heapOutdated(limited(1000, 4), limited(500, 2)), undefined, 'the same share');
+  t.equal(heapOutdated(limited(2, 4), limited(1, 4)), undefined, 'the least');
 });
 
 t.test('the evented worker has limits of its own', async (t) => {

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { ToWorker } from '../../../src/protocol.ts';
 import { Crew, type CrewOptions } from '../../../src/supervisor/crew.ts';
 
 /** A worker that is ready, and says how many jobs there are. */
@@ -6,10 +7,15 @@ class Member {
   readonly jobs: number;
   readonly state = 'ready';
   readonly told: number[] = [];
+  readonly sent: ToWorker[] = [];
   readonly answer = Promise.withResolvers<void>();
 
   constructor(jobs: number) {
     this.jobs = jobs;
+  }
+
+  send(message: ToWorker): void {
+    this.sent.push(message);
   }
 
   publish(since: number): Promise<void> {
@@ -22,20 +28,27 @@ interface Staged {
   readonly crew: Crew;
   readonly members: Member[];
   readonly others: Member[];
+  /** As `tricorn reload --live` does. */
+  adjust(most: number): void;
 }
 
 function stage({ http = true, most = 2, mode = 'prefork', isCheck = false, mayHaveHad = false }): Staged {
-  const config = { http_enable: http, max_cron_threads: most };
+  let config = { http_enable: http, max_cron_threads: most };
   const [members, others]: [Member[], Member[]] = [[], []];
   const options: CrewOptions = {
-    config,
+    config: () => config,
     mode: () => mode as ReturnType<CrewOptions['mode']>,
     isCheck,
     mayHaveHad,
     members,
     others: () => others,
   };
-  return { crew: new Crew(options), members, others };
+  const crew = new Crew(options);
+  const adjust = (max_cron_threads: number): void => {
+    config = { ...config, max_cron_threads };
+    crew.adjust({ max_cron_threads });
+  };
+  return { crew, members, others, adjust };
 }
 
 /** After a worker that serves HTTP has said how many jobs there are. */
@@ -128,4 +141,35 @@ t.test('an app had jobs when the store is its own, or a generation before had so
   t.notOk(heard(0, {}).crew.mayHaveHad);
   t.ok(heard(1, {}).crew.mayHaveHad);
   t.ok(heard(0, { mayHaveHad: true }).crew.mayHaveHad);
+});
+
+t.test('another number, live: processes come and go, threads are told; none is published anew', async (t) => {
+  const { crew, members, adjust } = heard(1, {});
+  members.push(new Member(1));
+  void crew.publish(5);
+  adjust(3);
+  t.same(crew.population, { workers: 3, threads: 0 });
+  t.same(members[0]?.sent, [{ type: 'live', settings: { max_cron_threads: 3, threads: 1 } }]);
+  t.same(new Set(members[0]?.told), new Set([5]), 'since when it serves');
+  adjust(0);
+  t.equal(crew.size, 0);
+  const threaded = heard(1, { mode: 'threaded' });
+  threaded.members.push(new Member(1));
+  threaded.adjust(3);
+  t.same(threaded.crew.population, { workers: 1, threads: 3 });
+  t.same(threaded.members[0]?.sent, [
+    { type: 'live', settings: { max_cron_threads: 3, threads: 3 } },
+    { type: 'threads', count: 3 },
+  ]);
+  threaded.adjust(0);
+  t.equal(threaded.crew.size, 0);
+  t.equal(threaded.members[0]?.sent.length, 3, 'its threads end with it');
+});
+
+t.test('where there were to be none until now, the store is told of an app without jobs', async (t) => {
+  const { crew, others, adjust } = heard(0, { most: 0, mayHaveHad: true });
+  await crew.publish(5);
+  t.strictSame(others[0]?.told, []);
+  adjust(2);
+  t.strictSame(others[0]?.told, [5]);
 });

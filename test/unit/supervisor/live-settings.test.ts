@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import { settingKeys, settings } from '../../../src/config/settings.ts';
 import { liveChange, type LiveChange } from '../../../src/supervisor/live-settings.ts';
+import { withMode } from '../../../src/supervisor/restart-settings.ts';
 import { load } from '../config/support.ts';
 
 function change(t: Test, before: string, after: string, argv: readonly string[] = []): LiveChange {
@@ -40,12 +41,28 @@ t.test('another mode is no matter of size', async (t) => {
 });
 
 t.test('flags of the server are stronger than its file', async (t) => {
-  t.match(change(t, '', 'log_level = debug', ['--log-level=warn']), { applied: [], waiting: [], changed: {} });
+  const found = change(t, '', 'log_level = debug\nbacklog = 7', ['--log-level=warn', '--backlog=8']);
+  t.match(found, { applied: [], waiting: [], changed: {} });
+  t.match(found.overridden, [/^log_level in tricorn\.ini:2 is overridden by --log-level$/]);
+  t.equal(found.overridden.length, 1, 'those that are live');
+  t.same(change(t, '', 'log_level = warn', ['--log-level=warn']).overridden, [], 'they agree');
+});
+
+t.test('so is a mode that was asked for since', async (t) => {
+  const folder = t.testdir({ 'app.mjs': '', 'tricorn.ini': '[options]\nworkers = 3' });
+  const fresh = load(folder, { argv: ['app.mjs'] });
+  const running = withMode(fresh, { command: 'mode', mode: 'prefork', count: 4 }, 8);
+  t.match(liveChange(running, fresh), {
+    applied: [],
+    overridden: [/^workers in tricorn\.ini:2 is overridden by tricorn mode prefork$/],
+  });
 });
 
 t.test('log_level, the population and the limits are live', async (t) => {
   const live = settingKeys.filter((key) => settings[key].reloadable === 'live');
-  // Jobs have their timeout from limit_time_real_cron when the app is loaded.
-  const limits = settingKeys.filter((key) => /^limit_(?!time_real_cron)|^max_(inflight|queue)/.test(key));
-  t.same(new Set(live), new Set(['log_level', 'workers', 'threads', 'poison_threshold', ...limits]));
+  const limits = settingKeys.filter((key) => /^limit_|^max_(inflight|queue)/.test(key));
+  t.same(
+    new Set(live),
+    new Set(['log_level', 'workers', 'threads', 'max_cron_threads', 'poison_threshold', ...limits]),
+  );
 });

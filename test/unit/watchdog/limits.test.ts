@@ -1,5 +1,5 @@
 import t from 'tap';
-import { realLimitMs, watchLimits } from '../../../src/watchdog/limits.ts';
+import { defaultTimeout, realLimitMs, watchLimits } from '../../../src/watchdog/limits.ts';
 import { load } from '../config/support.ts';
 
 const config = (...argv: string[]) => load(import.meta.dirname, { argv, needsApp: false }).config;
@@ -22,6 +22,12 @@ t.test('cron workers have the same limit, unless they have one of their own', as
   t.equal(realLimitMs(config('--limit-time-real=7', '--limit-time-real-cron=3'), 'cron'), 3000);
   t.equal(realLimitMs(config('--limit-time-real=7', '--limit-time-real-cron=0'), 'cron'), Infinity);
   t.equal(realLimitMs(config('--limit-time-real=7', '--limit-time-real-cron=3'), 'http'), 7000);
+});
+
+t.test('so have jobs that name no timeout, in seconds', async (t) => {
+  t.equal(defaultTimeout(config('--limit-time-real=7')), 7);
+  t.equal(defaultTimeout(config('--limit-time-real=7', '--limit-time-real-cron=3')), 3);
+  t.equal(defaultTimeout(config('--limit-time-real=7', '--limit-time-real-cron=0')), 0);
 });
 
 t.test('the log names the setting that says so', async (t) => {

@@ -149,3 +149,19 @@ t.test('limits that change while requests wait, run and stay', async (t) => {
   t.match(await get(`${url}/late`), { status: 503, body: /TRC_REQUEST_TIME/ });
   t.match(lines(), [{ limit: 'limit_time_real', request: 'GET /late' }]);
 });
+
+t.test('those that run when max_inflight comes have their places', async (t) => {
+  const { app, url, terms, requests } = await serve(t);
+  const first = get(`${url}/first`);
+  const [, response] = (await once(app, 'request')) as Arrival;
+  terms.change({ max_inflight: 1, max_queue: 1 });
+  const second = get(`${url}/second`);
+  while (requests.waiting < 1) await new Promise((resolve) => setImmediate(resolve));
+  t.match(await get(`${url}/third`), { status: 503, body: /TRC_OVERLOADED/ });
+  const arrived = once(app, 'request') as Promise<Arrival>;
+  response.end('done');
+  const [, next] = await arrived;
+  next.end('done');
+  for (const answer of await Promise.all([first, second])) t.equal(answer.status, 200);
+  t.equal(requests.waiting, 0);
+});

@@ -1,0 +1,3 @@
+import { liveCron } from './live-cron.ts';
+
+liveCron('threaded');
