@@ -99,7 +99,7 @@ export abstract class CommonServer {
       others: () => this.workers.ready,
     });
     this.readiness = new Readiness({
-      workers: this.workers,
+      workers: this.main,
       config: this.config,
       log,
       clock,
@@ -127,6 +127,11 @@ export abstract class CommonServer {
 
   get config(): Config {
     return this.#loaded.config;
+  }
+
+  /** What the service is there for: to serve HTTP, else to run jobs. */
+  get main(): Workers {
+    return this.config.http_enable ? this.workers : this.crew;
   }
 
   /** Of the service, whichever generation serves. */

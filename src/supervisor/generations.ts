@@ -3,7 +3,6 @@ import type { CommonServer } from '../common-server.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { Staff } from './service-manager.ts';
 import type { WorkerHandle } from './worker-handle.ts';
-import type { Workers } from './workers.ts';
 
 export class Generations {
   readonly #log: Logger;
@@ -37,9 +36,8 @@ export class Generations {
 
   /** For a service manager: of the one that serves. */
   get staff(): Staff {
-    const workers = mainOf(this.current);
-    const { http_enable } = this.current.config;
-    const wanted = http_enable ? this.current.wanted().workers : workers.size;
+    const { main: workers, config } = this.current;
+    const wanted = config.http_enable ? this.current.wanted().workers : workers.size;
     return { wanted, serving: workers.serving.length, workers };
   }
 
@@ -50,7 +48,7 @@ export class Generations {
   get loops(): { readonly ready: number; readonly wanted: number } {
     const { config, mode, size } = this.current;
     const { http_enable, max_cron_threads } = config;
-    const serving = [...this.#all].flatMap((server) => mainOf(server).serving);
+    const serving = [...this.#all].flatMap(({ main }) => main.serving);
     const ready = serving.reduce((sum, { loops }) => sum + loops, 0);
     if (!http_enable) return { ready, wanted: max_cron_threads };
     return { ready, wanted: mode === 'threaded' ? size : this.current.wanted().workers };
@@ -97,9 +95,4 @@ export class Generations {
   close(): void {
     for (const server of this.#all) server.close();
   }
-}
-
-/** What the service is there for: to serve HTTP, else to run jobs. */
-function mainOf({ config, workers, crew }: CommonServer): Workers {
-  return config.http_enable ? workers : crew;
 }

@@ -19,6 +19,7 @@ export function cronLimits(mode: Mode): void {
   hard(mode);
   crashed(mode);
   overdue(mode);
+  crashLoop(mode);
 }
 
 interface Besides extends CronSite {
@@ -194,4 +195,20 @@ function overdue(mode: Mode): void {
       t.equal((await get(server.url)).status, 200);
     },
   );
+}
+
+/** Where there is no HTTP the cron workers are the service. */
+function crashLoop(mode: Mode): void {
+  t.test('--no-http: a crash loop is said, and exit_on_crash_loop ends the service', async (t) => {
+    const jobs = `{ job: { ${YEARLY}, run: () => {} } }`;
+    const more = `
+      import { existsSync } from 'node:fs';
+      globalThis.starting = () => { if (existsSync('broken')) throw new Error('broken'); };`;
+    const flags = ['--no-http', '--crash-loop-limit=2', '--exit-on-crash-loop'];
+    const { server, folder } = await startCronSite(t, { mode, jobs, more, flags });
+    writeFileSync(join(folder, 'broken'), '');
+    for (const pid of server.workers()) process.kill(pid, 'SIGKILL');
+    t.strictSame(await server.ended, [3, null]);
+    t.match(await server.line(/^crash loop: 2 starts in a row failed/), { level: 60, code: 'TRC_CRASH_LOOP' });
+  });
 }
