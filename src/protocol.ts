@@ -235,7 +235,7 @@ export function isFromWorker(message: unknown): message is FromWorker {
 }
 
 /** Over the lifeline, one JSON object a line. */
-export type ToLifeline = { readonly type: 'stacks' };
+export type ToLifeline = { readonly type: 'stacks' } | Live;
 export type FromLifeline =
   | { readonly type: 'stacks'; readonly loops: readonly LoopStack[] }
   /** The worker's event loop is stuck; it is about to be killed, unless it drains. */

@@ -1,6 +1,6 @@
 /** What the logs of supervisor and workers share: one sink, in the chosen format, that is emptied at exit. */
 import { openDestination } from './destination.ts';
-import type { Identity, LogConfig } from './identity.ts';
+import type { LogConfig } from './identity.ts';
 import { shortenJson, shortenText } from './shorten.ts';
 import { Sink } from './sink.ts';
 
@@ -15,10 +15,9 @@ export interface OpenSink {
 /** Throws TRC_LOGFILE where `logfile` cannot be opened. */
 export function openSink(
   config: LogConfig,
-  { thread }: Identity,
+  inThread: boolean,
   onLoss: (lines: number, cause: string) => void,
 ): OpenSink {
-  const inThread = thread !== undefined;
   const shorten = config.log_format === 'json' ? shortenJson : shortenText;
   const sink = new Sink(openDestination(config.logfile, inThread), { shorten, onLoss });
   const flushSync = (): void => sink.flushSync(EXIT_PATIENCE_MS);

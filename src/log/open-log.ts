@@ -21,7 +21,7 @@ export interface Log extends LineWriter {
 
 /** Opens `logfile`, or standard output where it is ''. Throws TRC_LOGFILE. The rest is written at exit by itself. */
 export function openLog(config: LogConfig, identity: Identity): Log {
-  const { sink, flushSync, close } = openSink(config, identity, (lines, cause) =>
+  const { sink, flushSync, close } = openSink(config, identity.thread !== undefined, (lines, cause) =>
     log.warn({ lost: lines }, lossMessage(lines, cause)),
   );
   const base = identityFields(identity);

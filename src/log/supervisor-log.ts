@@ -20,9 +20,17 @@ export interface SupervisorLog {
   readonly close: () => void;
 }
 
-/** Opens `logfile`, or standard output where it is ''. Throws TRC_LOGFILE. The rest is written at exit by itself. */
-export function openSupervisorLog(config: LogConfig, identity: Identity = { role: 'supervisor' }): SupervisorLog {
-  const { sink, flushSync, close } = openSink(config, identity, (lines, cause) =>
+/**
+ * Opens `logfile`, or standard output where it is ''. Throws TRC_LOGFILE. The rest is written at exit by itself.
+ *
+ * @param inThread not in the main thread of its process
+ */
+export function openSupervisorLog(
+  config: LogConfig,
+  identity: Identity = { role: 'supervisor' },
+  inThread = false,
+): SupervisorLog {
+  const { sink, flushSync, close } = openSink(config, inThread, (lines, cause) =>
     log.warn({ lost: lines }, lossMessage(lines, cause)),
   );
   const base = identityFields(identity);

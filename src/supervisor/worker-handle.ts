@@ -133,6 +133,8 @@ export class WorkerHandle extends EventEmitter<Events> {
   send(message: ToWorker): void {
     // A worker that is just dying has no channel any more; its exit is on the way and says more.
     if (this.#worker.isConnected()) this.#worker.send(message, () => {});
+    // Its event loop may be the one that is to be judged by them.
+    if (message.type === 'live') this.#lifeline?.write(encodeLine(message));
   }
 
   /** Has it replaced as if it had reached a limit. */

@@ -3,6 +3,8 @@
  * gunicorn's murder_workers, with two differences: CPU time is told from mere silence, and time in which the watcher
  * itself did not run (the machine slept, somebody sent STOP) counts as one look, however long it was.
  */
+import { beatEvery } from './limits.ts';
+
 export interface WatchLimits {
   /** CPU milliseconds burnt without a beat: limit_time_cpu. Infinity = off. */
   readonly cpuMs: number;
@@ -44,8 +46,15 @@ export class LoopWatch {
     this.#cpuAtBeat = first.cpuMs;
   }
 
-  /** Other limits from now on; what it has seen counts. */
+  /**
+   * Other limits from now on. What it has seen counts, but for a silence that the beats by the old limits explain: the loop may
+   * be well, and has yet to hear of the new ones.
+   */
   change(limits: WatchLimits, everyMs: number): void {
+    if (this.#silentMs <= 2 * beatEvery(this.#limits)) {
+      this.#silentMs = 0;
+      this.#cpuAtBeat = this.#last.cpuMs;
+    }
     this.#limits = limits;
     this.#everyMs = everyMs;
   }

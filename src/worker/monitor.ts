@@ -8,7 +8,6 @@ import { memoryLimits } from '../limits/wear.ts';
 import { nameRequests } from '../log/requests.ts';
 import { openSupervisorLog } from '../log/supervisor-log.ts';
 import type { WorkerBoot } from '../protocol.ts';
-import type { Config } from '../config/config.ts';
 import { watchLimits } from '../watchdog/limits.ts';
 import { Watchdog } from '../watchdog/watchdog.ts';
 import { Ledger } from './ledger.ts';
@@ -23,13 +22,14 @@ export interface MonitorBoot {
 
 const { boot, ledger } = workerData as MonitorBoot;
 const { role, worker, generation, config } = boot;
-const { log, flushSync, setLevel } = openSupervisorLog(config, { role, worker, generation });
+const { log, flushSync, setLevel } = openSupervisorLog(config, { role, worker, generation }, true);
 const terms = new Terms(config);
 
 const watched = new Ledger(ledger);
-const lifeline = holdLifeline(async () => [
-  { thread: 0, ...(await mainThreadStack(false)), ...nameRequests(watched.entries()) },
-]);
+const lifeline = holdLifeline(
+  async () => [{ thread: 0, ...(await mainThreadStack(false)), ...nameRequests(watched.entries()) }],
+  (settings) => terms.change(settings),
+);
 
 const watchdog = new Watchdog(
   {
@@ -60,8 +60,6 @@ terms.follow((now) => {
   setLevel(now.log_level);
   watchdog.watch(watchLimits(now, role));
 });
-// Only what is live comes this way.
-parentPort?.on('message', (settings: Partial<Config>) => terms.change(settings)).unref();
 
 // All its modules are loaded: that may need a descriptor, and clients can take the last one as soon as they are let in.
 parentPort?.postMessage('watching');

@@ -37,7 +37,6 @@ export class SingleLoop implements Engine {
     const workerData: MonitorBoot = { boot, ledger: this.#ledger.buffer };
     const monitor = new Worker(MONITOR, { name: 'tricorn monitor', workerData });
     monitor.unref();
-    terms.follow((_config, changed) => monitor.postMessage(changed));
     this.#isWatched = new Promise((resolve) => monitor.once('message', resolve));
   }
 

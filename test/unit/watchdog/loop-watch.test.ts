@@ -81,3 +81,17 @@ t.test('whatever happens, a loop is not condemned unless it was silent for the l
     }),
   );
 });
+
+t.test('other limits: what is stuck already is judged by them, the silence between two beats is not', async (t) => {
+  const short: WatchLimits = { ...LIMITS, cpuMs: 200, realMs: 200 };
+  const sight = { now: 0, beats: 1, cpuMs: 0 };
+  const after = (...looks: number[]): Verdict['exceeded'][] => {
+    const watch = new LoopWatch(LIMITS, EVERY, { ...sight });
+    for (const now of looks) watch.look({ now, beats: 1, cpuMs: now });
+    watch.change(short, 50);
+    const from = looks.at(-1) ?? 0;
+    return [50, 100, 150, 200].map((ms) => watch.look({ now: from + ms, beats: 1, cpuMs: from + ms }).exceeded);
+  };
+  t.strictSame(after(EVERY), [undefined, undefined, undefined, 'limit_time_cpu'], 'it has the time of the new limit');
+  t.equal(after(EVERY, 2 * EVERY, 3 * EVERY)[0], 'limit_time_cpu');
+});
