@@ -21,9 +21,11 @@ t.test('this version of Node knows them', async (t) => {
 });
 
 t.test('the space for new objects is larger with them, and as small as whoever runs the service wants', async (t) => {
-  const usual = capacity();
-  t.ok(capacity(...FLAGS) > 8 * usual);
-  t.ok(capacity(...FLAGS, '--max-semi-space-size=2') <= 2 * 2 ** 20);
+  const MIB = 2 ** 20;
+  // What is left of them is a little less; without the flags it may have grown from 1 MiB to 2 or 4 when it is asked for.
+  t.ok(capacity() < 8 * MIB);
+  t.ok(capacity(...FLAGS) > 15 * MIB);
+  t.ok(capacity(...FLAGS, '--max-semi-space-size=2') <= 2 * MIB);
 });
 
 t.test('an app gives its threads the flags of its process', async (t) => {
