@@ -2,7 +2,7 @@
 import { setTimeout as pass } from 'node:timers/promises';
 import type { Environment } from '../config/environment.ts';
 import { TricornError, toWireError, type WireError } from '../errors.ts';
-import { isAlive } from '../supervisor/probe.ts';
+import { isRunning } from '../supervisor/probe.ts';
 import { ask, type Answer } from './client.ts';
 import { cluesOf } from './clues.ts';
 import { parseControlLine, type ControlLine } from './command-line.ts';
@@ -106,8 +106,8 @@ async function stop(command: ControlCommand, socket: string, io: Terminal): Prom
 /** Polls, for the kernel tells only a parent. */
 async function hasEnded(pid: number): Promise<boolean> {
   const until = performance.now() + END_MS;
-  while (isAlive(pid) && performance.now() < until) await pass(END_CHECK_MS);
-  return !isAlive(pid);
+  while (isRunning(pid) && performance.now() < until) await pass(END_CHECK_MS);
+  return !isRunning(pid);
 }
 
 /** Each step is told once. */

@@ -162,14 +162,19 @@ export class Changes {
     const fresh = current.options.reread?.() ?? current.loaded;
     const { liveChange } = await import('./live-settings.ts');
     // What a generation runs has its links resolved: the same release is no change.
-    const { loaded, changed, applied, waiting, overridden } = liveChange(current.loaded, freeze(fresh).loaded);
+    const { loaded, changed, applied, forReload, forRestart, overridden } = liveChange(
+      current.loaded,
+      freeze(fresh).loaded,
+    );
     for (const warning of fresh.warnings) this.#log.warn(warning);
     current.adjust(loaded, changed);
     current.options.setLogLevel?.(loaded.config.log_level);
     const refusal = await populate(current, changed);
     if (refusal) return refusal;
-    const rest = waiting.length === 0 ? [] : [`for a reload without --live: ${waiting.join(', ')}`];
-    const text = [applied.join(', ') || 'no live setting differs', ...overridden, ...rest].join('; ');
+    const parts = [applied.join(', ') || 'no live setting differs', ...overridden];
+    if (forReload.length > 0) parts.push(`for a reload without --live: ${forReload.join(', ')}`);
+    if (forRestart.length > 0) parts.push(`for a restart: ${forRestart.join(', ')}`);
+    const text = parts.join('; ');
     this.#log.info({ generation: current.generation }, `Live settings: ${text}`);
     return { outcome: 'done', text, generation: current.generation };
   }

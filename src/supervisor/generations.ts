@@ -68,6 +68,7 @@ export class Generations {
     const before = this.#current;
     this.#current = server;
     process.title = `tricorn: supervisor (${server.mode}) ${server.config.app}`;
+    before?.readiness.recover();
     before?.drain();
   }
 

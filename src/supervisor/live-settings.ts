@@ -11,8 +11,10 @@ export interface LiveChange {
   readonly changed: Partial<Config>;
   /** `log_level = debug` */
   readonly applied: readonly string[];
-  /** Names of settings that differ, too, but need new workers or a new server. */
-  readonly waiting: readonly string[];
+  /** Names of settings that differ, too, but need new workers. */
+  readonly forReload: readonly string[];
+  /** And those that need a new server: a reload keeps the old value. */
+  readonly forRestart: readonly string[];
   /** What the file says of live settings in vain: `log_level in tricorn.ini:3 is overridden by --log-level` */
   readonly overridden: readonly string[];
 }
@@ -22,6 +24,9 @@ export function liveChange(running: LoadedConfig, fresh: LoadedConfig): LiveChan
   const live = plan.flatMap(({ setting, takes }) =>
     setting !== 'app_options' && takes === 'live' && isOfMode(setting, running, fresh) ? [setting] : [],
   );
+  const others = plan.filter(({ setting }) => !(live as string[]).includes(setting));
+  const named = (restart: boolean): string[] =>
+    others.filter(({ takes }) => (takes === 'restart') === restart).map(({ setting }) => setting);
   const changed: Partial<Config> = Object.fromEntries(live.map((key) => [key, fresh.config[key]]));
   const origins = Object.fromEntries(live.map((key) => [key, fresh.origins[key]]));
   return {
@@ -32,7 +37,8 @@ export function liveChange(running: LoadedConfig, fresh: LoadedConfig): LiveChan
     },
     changed,
     applied: live.map((key) => `${key} = ${inUnits(settings[key], fresh.config[key])}`),
-    waiting: plan.map(({ setting }) => setting).filter((setting) => !(live as string[]).includes(setting)),
+    forReload: named(false),
+    forRestart: named(true),
     overridden: [...fresh.overridden, ...overriddenSince(running, fresh)]
       .filter(({ setting }) => settings[setting].reloadable === 'live')
       .map(({ setting, place, by }) => `${setting} in ${place} is overridden by ${by}`),

@@ -22,8 +22,8 @@ async function statusOf(supervisor: Supervisor): Promise<Status> {
   const { current, clock, listeners, changes } = supervisor;
   const handles = supervisor.handles;
   // Taken together with the workers: asking them takes time, and another generation may serve by then.
-  const wanted = current.mode === 'threaded' ? current.size : current.wanted().workers;
-  const main = new Set([...current.workers].map(({ pid }) => pid));
+  const { wanted } = supervisor.generations.loops;
+  const main = new Set([...current.main].map(({ pid }) => pid));
   const workers = await Promise.all(handles.map((handle) => workerStatus(handle, clock())));
   const own = workers.filter(({ pid }) => main.has(pid));
   return {

@@ -1,5 +1,6 @@
 /** Whether somebody is there: a process, by its pid, or who serves a unix socket. */
 import { connect } from 'node:net';
+import { fs } from '../builtins.ts';
 
 /** Whether there is a process of that pid, whoever it belongs to. */
 export function isAlive(pid: number): boolean {
@@ -9,6 +10,17 @@ export function isAlive(pid: number): boolean {
   } catch (error) {
     // EPERM: it lives, but belongs to somebody else.
     return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Whether it has yet to end. One that is dead, and whose parent has not asked how it ended (a zombie), has. */
+export function isRunning(pid: number): boolean {
+  if (!isAlive(pid)) return false;
+  try {
+    return !/^State:\s+[ZX]/m.test(fs.readFileSync(`/proc/${pid}/status`, 'latin1'));
+  } catch {
+    // Not Linux, or gone just now.
+    return isAlive(pid);
   }
 }
 

@@ -25,7 +25,7 @@ export class Readiness {
     const { config, clock, workers } = options;
     this.#loop = new CrashLoop({ limit: config.crash_loop_limit, clock });
     workers.on('failed', () => this.#onStartFailed());
-    workers.on('serving', () => this.#onServing());
+    workers.on('serving', () => this.recover());
   }
 
   get isReady(): boolean {
@@ -46,7 +46,8 @@ export class Readiness {
     workers.slowDown();
   }
 
-  #onServing(): void {
+  /** Requests are answered, by its workers or by the generation that takes its place. */
+  recover(): void {
     const loop = this.#loop.ready();
     if (!loop) return;
     const { starts, ms } = loop;

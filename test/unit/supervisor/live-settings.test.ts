@@ -17,11 +17,12 @@ t.test('what is live is taken over with where it comes from; what is not waits',
   const found = change(
     t,
     'workers = 2',
-    'workers = 3\nlog_level = debug\nlimit_time_real = 5\nbacklog = 17\n[app]\na = 1',
+    'workers = 3\nlog_level = debug\nlimit_time_real = 5\nbacklog = 17\nhttp_port = 8070\n[app]\na = 1',
   );
   t.same(found.changed, { workers: 3, log_level: 'debug', limit_time_real: 5 });
   t.same(found.applied, ['workers = 3', 'limit_time_real = 5 s', 'log_level = debug']);
-  t.same(found.waiting, ['backlog', 'app_options']);
+  t.same(found.forReload, ['backlog', 'app_options']);
+  t.same(found.forRestart, ['http_port']);
   t.match(found.loaded.config, { workers: 3, log_level: 'debug', limit_time_real: 5, backlog: 511 });
   t.match(found.loaded.origins.log_level, { origin: 'file', place: /tricorn\.ini:3$/ });
   t.same(found.loaded.app_options, {});
@@ -36,13 +37,13 @@ t.test('another mode is no matter of size', async (t) => {
     ['', 'workers = 2'],
     ['workers = 2', 'workers = 0'],
   ] as const) {
-    t.match(change(t, before, after), { applied: [], waiting: ['workers'] });
+    t.match(change(t, before, after), { applied: [], forReload: ['workers'] });
   }
 });
 
 t.test('flags of the server are stronger than its file', async (t) => {
   const found = change(t, '', 'log_level = debug\nbacklog = 7', ['--log-level=warn', '--backlog=8']);
-  t.match(found, { applied: [], waiting: [], changed: {} });
+  t.match(found, { applied: [], forReload: [], forRestart: [], changed: {} });
   t.match(found.overridden, [/^log_level in tricorn\.ini:2 is overridden by --log-level$/]);
   t.equal(found.overridden.length, 1, 'those that are live');
   t.same(change(t, '', 'log_level = warn', ['--log-level=warn']).overridden, [], 'they agree');
