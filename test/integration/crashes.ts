@@ -134,14 +134,14 @@ function killed(start: Start, mode: Mode): void {
 
 function crashLoop(mode: Mode): void {
   /** It serves; whatever starts from now on fails. */
-  async function breakIt(t: Test, ...flags: string[]): Promise<Tricorn> {
+  async function breakIt(t: Test, ...flags: string[]): Promise<Tricorn & { mend(): void }> {
     const folder = t.testdir({});
     const env = { BREAKABLE: join(folder, 'broken') };
     const server = await startTricorn(t, breakable, [...alone[mode], '--crash-loop-limit=3', ...flags], { env });
     writeFileSync(env.BREAKABLE, '');
     t.teardown(() => rmSync(env.BREAKABLE, { force: true }));
     for (const pid of server.workers()) process.kill(pid, 'SIGKILL');
-    return server;
+    return Object.assign(server, { mend: () => rmSync(env.BREAKABLE) });
   }
 
   t.test('a crash loop is said, the port is kept, and it goes on', async (t) => {
@@ -152,6 +152,14 @@ function crashLoop(mode: Mode): void {
     waiting.destroy();
     server.kill('SIGTERM');
     t.strictSame(await server.ended, [0, null]);
+  });
+
+  t.test('a reload that serves ends a crash loop', async (t) => {
+    const server = await breakIt(t);
+    await server.line(/^crash loop: 3 starts in a row failed/);
+    server.mend();
+    t.match(await server.control('reload'), { code: 0 });
+    await server.line(/^The crash loop is over, the service is ready again: \d+ starts failed/);
   });
 
   t.test('exit_on_crash_loop: it exits with code 3', async (t) => {

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { get } from '../support/http.ts';
 import { cronWorkersOf, overlaps, startCronSite } from '../support/cron-site.ts';
+import { statusOf } from '../support/status.ts';
 import { childrenOf, type Mode } from '../support/tricorn.ts';
 
 const YEARLY = "schedule: '@yearly'";
@@ -210,6 +211,7 @@ function alone(mode: Mode): void {
     });
     const { server, noted } = site;
     t.equal(childrenOf(server.pid).length, crewOf(mode));
+    t.match(await statusOf(server), { ready: 2, wanted: 2 });
     await noted({ job: 'often', what: 'end' }, 2);
     server.kill('SIGTERM');
     t.strictSame(await server.ended, [0, null]);
