@@ -79,13 +79,21 @@ async function startSpinning(t: Test, name: string, functionName: string): Promi
   return { thread, stop: () => void Atomics.store(stopped, 0, 1) };
 }
 
+/** A file that passes for the worker's own thread.ts: stacks.ts knows the wake by its name and place. */
+function threadFile(t: Test, source: string): string {
+  const folder = join(t.testdir({ worker: { 'thread.cjs': source } }), 'worker');
+  return join(folder, 'thread.cjs');
+}
+
 /** A thread that waits for messages and answers each. */
 async function startIdle(t: Test, name: string): Promise<Worker> {
-  const script = `
-    const { parentPort } = require('node:worker_threads');
-    parentPort.on('message', (message) => parentPort.postMessage(message));
-    parentPort.postMessage('up');`;
-  const thread = new Worker(script, { eval: true, name });
+  const file = threadFile(
+    t,
+    `const { parentPort } = require('node:worker_threads');
+     parentPort.on('message', function takeOrder(message) { parentPort.postMessage(message); });
+     parentPort.postMessage('up');`,
+  );
+  const thread = new Worker(file, { name });
   t.teardown(() => thread.terminate());
   await once(thread, 'message');
   return thread;
@@ -118,6 +126,19 @@ t.test('an idle thread beside a blocked one has no frames, and answers afterward
   const answer = new Promise((resolve) => idle.on('message', (message) => message === 'after' && resolve(message)));
   idle.postMessage('after');
   t.equal(await answer, 'after');
+});
+
+t.test('a thread that is caught at its wake is as good as idle', async (t) => {
+  const file = threadFile(
+    t,
+    `const { parentPort } = require('node:worker_threads');
+     parentPort.on('message', function takeOrder() { parentPort.postMessage('taken'); for (;;); });`,
+  );
+  const thread = new Worker(file, { name: 'caught' });
+  t.teardown(() => thread.terminate());
+  thread.postMessage('wake');
+  await once(thread, 'message');
+  t.same((await threadStacks(() => {})).get('caught'), { frames: [] });
 });
 
 t.test('of one that is stuck alone: no other is looked at', async (t) => {
