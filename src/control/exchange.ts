@@ -4,11 +4,12 @@
  * A GET is answered by one JSON object. A POST changes something, and is answered by lines of JSON as they come:
  * `{"progress":…}` any number of times, then `{"result":…}`. Every answer ends its connection.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { question, meant } from '../config/nearest.ts';
 import { showText } from '../config/show.ts';
 import { toWireError } from '../errors.ts';
+import { handedServer } from '../http/handed-server.ts';
 import { checkArguments, type Arguments } from './arguments.ts';
 import { controlCommands, type ControlCommand } from './commands.ts';
 import { masked } from './masked.ts';
@@ -17,10 +18,7 @@ import { readBody, Refusal } from './read-body.ts';
 import { ResultStream, SILENT_MS } from './result-stream.ts';
 import type { ControlOptions } from './server.ts';
 
-/** How long the headers, and all of a request, may take to arrive, milliseconds. */
-const HEADERS_MS = 5000;
-const REQUEST_MS = 10_000;
-const CHECK_EVERY_MS = 1000;
+const PATIENCE = { headersMs: 5000, requestMs: 10_000, silentMs: SILENT_MS };
 
 const paths = controlCommands.map(({ method, path }) => `${method} ${path}`);
 
@@ -36,19 +34,7 @@ export class Exchange {
   constructor({ operations, log }: ControlOptions) {
     this.#operations = operations;
     this.#log = log;
-    this.#server = createServer(
-      {
-        headersTimeout: HEADERS_MS,
-        requestTimeout: REQUEST_MS,
-        connectionsCheckingInterval: CHECK_EVERY_MS,
-      },
-      (request, response) => void this.#answer(request, response),
-    );
-    this.#server.timeout = SILENT_MS;
-    // Else what a client sends at once is all begun at once, and only the first is answered.
-    this.#server.maxRequestsPerSocket = 1;
-    // It never listens itself, and Node arms the timeouts only then.
-    this.#server.emit('listening');
+    this.#server = handedServer(PATIENCE, (request, response) => void this.#answer(request, response));
   }
 
   take(socket: Socket): void {

@@ -11,24 +11,18 @@
  *   closed     Final.
  */
 import { once } from 'node:events';
-import {
-  createServer as createHttpServer,
-  type IncomingMessage,
-  type Server as HttpServer,
-  type ServerResponse,
-} from 'node:http';
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as turn, setTimeout as pass } from 'node:timers/promises';
+import { handedServer } from '../http/handed-server.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import { answerProbe, isTicking, type HealthFacts } from './health.ts';
 import { bindError, type Listener } from './listener.ts';
 
-/** How long a request may take to arrive, milliseconds. Probes have sent theirs at once. */
-const REQUEST_MS = 3000;
-const CHECK_EVERY_MS = 1000;
-/** Of a connection on which nothing moves, such as of a client that does not take its answer, milliseconds. */
-const SILENT_MS = 5000;
-const HEADER_BYTES = 8192;
+/** Probes have sent their request at once. */
+const PATIENCE = { headersMs: 3000, requestMs: 3000, silentMs: 5000 };
+/** Health checks that are written by hand, as in HAProxy, often have no Host. */
+const HEADERS = { maxHeaderSize: 8192, requireHostHeader: false };
 /** How long whoever is connected when another process takes over may take for an answer at the end, milliseconds. */
 const LAST_MS = 1000;
 /** Far more than all probes of a service, and few enough descriptors. */
@@ -64,21 +58,7 @@ export class HealthPort {
   constructor(options: HealthPortOptions) {
     this.#options = options;
     this.#facts = options.facts;
-    this.#server = createHttpServer(
-      {
-        headersTimeout: REQUEST_MS,
-        requestTimeout: REQUEST_MS,
-        connectionsCheckingInterval: CHECK_EVERY_MS,
-        maxHeaderSize: HEADER_BYTES,
-        // Health checks that are written by hand, as in HAProxy, often have none.
-        requireHostHeader: false,
-      },
-      (request, response) => void this.#answer(request, response),
-    );
-    this.#server.timeout = SILENT_MS;
-    this.#server.maxRequestsPerSocket = 1;
-    // It never listens itself, and Node arms the timeouts only then.
-    this.#server.emit('listening');
+    this.#server = handedServer(PATIENCE, (request, response) => void this.#answer(request, response), HEADERS);
     this.#acceptor = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       this.#onConnection(socket);
       this.#server.emit('connection', socket);
