@@ -44,6 +44,8 @@ export interface Status {
   readonly node: string;
   readonly mode: Mode;
   readonly state: ServerState;
+  /** Nobody is ready, and so many starts in a row have failed. */
+  readonly isCrashLooping: boolean;
   /** Counts boots and reloads, from 1. */
   readonly generation: number;
   /** Absolute path. */

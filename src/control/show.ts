@@ -6,7 +6,8 @@ import type { LastChange, Status, WorkerStacks, WorkerStatus } from './operation
 const MIB = 1024 * 1024;
 
 export function showStatus(status: Status): string {
-  const { pid, version, node, mode, state, generation, app, listeners, uptimeMs, wanted, ready, deaths } = status;
+  const { pid, version, node, mode, generation, app, listeners, uptimeMs, wanted, ready, deaths } = status;
+  const state = status.isCrashLooping && status.state === 'serving' ? 'crash loop' : status.state;
   const facts: [string, string][] = [
     ['server', `pid ${pid}, tricorn ${version}, node ${node}`],
     ['state', `${state}, for ${showAge(uptimeMs)} in all`],

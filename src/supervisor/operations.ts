@@ -32,6 +32,7 @@ async function statusOf(supervisor: Supervisor): Promise<Status> {
     node: process.version,
     mode: current.mode,
     state: supervisor.state,
+    isCrashLooping: current.readiness.isCrashLooping,
     generation: current.generation,
     app: current.config.app,
     listeners: listeners.shown,

@@ -160,9 +160,10 @@ export class Supervisor {
     this.#startedAt = this.#tickedAt = this.clock();
     // Whoever probes the boot is told of it.
     this.generations.promote(first);
+    let predecessor: Predecessor | undefined;
     try {
+      if (!this.check) predecessor = await meetPredecessor(this.#handover, this.#terms);
       this.#account = await findAccount(this.#config, this.check);
-      const predecessor = this.check ? undefined : await meetPredecessor(this.#handover, this.#terms);
       await this.listeners.open({ bind: !this.check, owner: this.#account, predecessor });
       this.#health = await openHealthPort(this, { log: this.#log, predecessor });
       if (!predecessor) this.#pidfile.write();
@@ -173,7 +174,7 @@ export class Supervisor {
       if (this.#hasServed) logStopped(this.#log, code, this.uptimeMs);
       return code;
     } catch (error) {
-      return this.#refuse(error);
+      return this.#refuse(error, predecessor);
     } finally {
       this.#ticker.stop();
       this.generations.close();
@@ -327,8 +328,9 @@ export class Supervisor {
   }
 
   /** What run() could not even start with: the port, the pidfile. */
-  #refuse(error: unknown): number {
+  #refuse(error: unknown, predecessor: Predecessor | undefined): number {
     const wire = toWireError(error);
+    predecessor?.fails(wire);
     this.ending.failure = wire;
     logError(this.#log, wire);
     return wire.exitCode;

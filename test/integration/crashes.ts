@@ -147,6 +147,7 @@ function crashLoop(mode: Mode): void {
   t.test('a crash loop is said, the port is kept, and it goes on', async (t) => {
     const server = await breakIt(t);
     t.match(await server.line(/^crash loop: 3 starts in a row failed/), { level: 60, code: 'TRC_CRASH_LOOP' });
+    t.match((await server.control('status')).stdout, /^state +crash loop, for/m);
     const waiting = connect(server.port, '127.0.0.1');
     await once(waiting, 'connect');
     waiting.destroy();

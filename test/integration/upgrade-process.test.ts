@@ -1,6 +1,7 @@
 /** What an upgrade does with the process itself, whatever its mode: which program it is, what it inherits, who is told. */
 import { chmodSync, existsSync, lstatSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { freePort } from '../support/free-port.ts';
@@ -213,6 +214,21 @@ t.test('tricorn upgrade that fails tells why the new process could not serve', a
   t.match(stderr, /process \d+ will not be ready: the app .* failed to load/);
   t.match(stderr, /Error: not today\n +at /);
   t.equal((await get(server.url)).status, 200);
+});
+
+t.test('tricorn upgrade tells which address the new process could not have', async (t) => {
+  const folder = shortFolder(t);
+  const ini = '[options]\nhttp_interface = 127.0.0.1\nhttp_port = 0\n';
+  const server = await startConfigured(t, folder, ini);
+  const other = createServer().listen(0, '127.0.0.1');
+  t.teardown(() => other.close());
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  writeFileSync(join(folder, 'tricorn.ini'), ini.replace('http_port = 0', `http_port = ${port}`));
+  const { code, stderr } = await server.control('upgrade');
+  t.equal(code, 1);
+  t.match(stderr, new RegExp(`process \\d+ will not be ready: 127\\.0\\.0\\.1:${port} is in use`));
+  t.equal((await get(`${server.url}/who`)).status, 200);
 });
 
 t.test('what is asked for during an upgrade hears who is the service now; a reload is passed on', async (t) => {

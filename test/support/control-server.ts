@@ -38,6 +38,7 @@ const operations: Operations = {
     node: process.version,
     mode: 'prefork',
     state: 'serving',
+    isCrashLooping: false,
     generation: 1,
     app: config.app,
     listeners: ['http://127.0.0.1:1'],

@@ -56,6 +56,8 @@ worker  pid   role  state     generation  age        threads  rss     requests  
 cron-2  4711  cron  draining  3           1 min 1 s  -        ?       ?         ?
 `,
   );
+  t.match(showStatus({ ...status, isCrashLooping: true }), /^state {4}crash loop, for/m);
+  t.match(showStatus({ ...status, isCrashLooping: true, state: 'stopping' }), /^state {4}stopping, for/m);
   t.match(showStatus({ ...status, listeners: [] }), /^listens {2}nowhere$/m);
 });
 

@@ -14,6 +14,7 @@ export const status: Status = {
   node: 'v26.10.0',
   mode: 'threaded',
   state: 'serving',
+  isCrashLooping: false,
   generation: 3,
   app: '/srv/app.ts',
   listeners: ['http://127.0.0.1:8069'],
