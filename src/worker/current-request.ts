@@ -13,7 +13,16 @@ interface JobInHand {
 
 const storage = new AsyncLocalStorage<IncomingMessage | JobInHand>();
 
-/** Calls `run` as part of `request`: what it starts belongs to it, too. */
+/**
+ * From now on the code that runs belongs to `request`, with all that it starts, until the callback ends in which it has
+ * arrived: Node then takes back what the parser's callback has entered. A third of what run() takes, which makes a map on
+ * the way in and another one, a copy, on the way out: 0.2 of 13 us of CPU per request.
+ */
+export function enterRequest(request: IncomingMessage): void {
+  storage.enterWith(request);
+}
+
+/** Calls `run` as part of `request`, in the midst of what belongs to another: what it starts belongs to it, too. */
 export function runFor<Args extends readonly unknown[]>(
   request: IncomingMessage,
   run: (...args: Args) => void,

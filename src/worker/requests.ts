@@ -22,7 +22,7 @@ import { routeOf } from '../limits/poison.ts';
 import type { Log } from '../log/open-log.ts';
 import type { LoopFigures, Poison, Role } from '../protocol.ts';
 import { realLimitMs } from '../watchdog/limits.ts';
-import { runFor } from './current-request.ts';
+import { enterRequest, runFor } from './current-request.ts';
 import type { Ledger } from './ledger.ts';
 import { Measure } from './measure.ts';
 import type { Terms } from './terms.ts';
@@ -217,8 +217,10 @@ export class Requests {
     else this.#run(tracked);
   }
 
+  /** In the callback in which it arrives. */
   #run({ request, response }: Tracked): void {
-    runFor(request, this.#app, request, response);
+    enterRequest(request);
+    this.#app(request, response);
   }
 
   #admit(tracked: Tracked, admission: Admission<Tracked>): void {
@@ -251,8 +253,9 @@ export class Requests {
   }
 
   #runNext(tracked: Tracked): void {
+    const { request, response } = tracked;
     tracked.state = 'running';
-    this.#run(tracked);
+    runFor(request, this.#app, request, response);
   }
 
   #refusePoison(tracked: Tracked, poison: Map<string, number>): boolean {

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import http from 'node:http';
+import type net from 'node:net';
 import t from 'tap';
+import { nameCurrentRequest } from '../../../src/worker/current-request.ts';
 import { get, RawConnection } from '../../support/http.ts';
 import { serve, type Arrival } from './served.ts';
 
@@ -164,4 +166,64 @@ t.test('those that run when max_inflight comes have their places', async (t) => 
   next.end('done');
   for (const answer of await Promise.all([first, second])) t.equal(answer.status, 200);
   t.equal(requests.waiting, 0);
+});
+
+t.test('code belongs to the request for which it runs, and what is nobody’s to none', async (t) => {
+  const { app, port, connections } = await serve(t);
+  const seen: string[] = [];
+  const all = Promise.withResolvers<void>();
+  const two = Promise.withResolvers<void>();
+  let ended = 0;
+  app.on('request', ({ url }, response) => {
+    const see = (when: string): unknown => seen.push(`${url} ${when}: ${nameCurrentRequest()}`);
+    see('at once');
+    setImmediate(() => {
+      see('later');
+      response.end();
+    });
+    response.once('close', () => {
+      ended += 1;
+      if (ended === 2) two.resolve();
+      if (ended === 3) all.resolve();
+    });
+  });
+  const client = await RawConnection.open(port);
+  client.send('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n');
+  await two.promise;
+  const [connection] = [...connections] as [net.Socket];
+  connection.prependListener('data', () => seen.push(`what comes next: ${nameCurrentRequest()}`));
+  client.send('POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n');
+  await all.promise;
+  const closed = new Promise((resolve) => {
+    connection.once('close', () => resolve(nameCurrentRequest()));
+  });
+  client.socket.destroy();
+  t.equal(await closed, '', 'the end of the connection');
+  t.same(seen, [
+    '/1 at once: GET /1',
+    '/2 at once: GET /2',
+    '/1 later: GET /1',
+    '/2 later: GET /2',
+    'what comes next: ',
+    '/3 at once: POST /3',
+    '/3 later: POST /3',
+  ]);
+});
+
+t.test('a request that runs when another ends leaves that one’s code to it', async (t) => {
+  const { app, url, requests } = await serve(t, '--max-inflight=1', '--max-queue=1');
+  const seen: string[] = [];
+  app.once('request', (_first, one) => {
+    const endOnceTheOtherWaits = (): unknown =>
+      requests.waiting === 1 ? one.end() : setImmediate(endOnceTheOtherWaits);
+    one.on('close', () => seen.push(nameCurrentRequest()));
+    endOnceTheOtherWaits();
+    app.once('request', (_second, two) => {
+      seen.push(nameCurrentRequest());
+      two.end();
+    });
+  });
+  await Promise.all([get(`${url}/1`), get(`${url}/2`)]);
+  t.match(seen, [/^GET \/[12]$/, /^GET \/[12]$/]);
+  t.not(seen[0], seen[1]);
 });

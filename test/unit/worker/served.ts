@@ -16,6 +16,7 @@ export interface Served {
   readonly requests: Requests;
   readonly terms: Terms;
   readonly ledger: Ledger;
+  readonly connections: ReadonlySet<net.Socket>;
   readonly port: number;
   readonly url: string;
   /** 'request' with request and response, when the app gets one; the test answers. */
@@ -57,5 +58,5 @@ export async function serve(t: Test, ...flags: string[]): Promise<Served> {
     const text = readFileSync(logfile, 'utf8').trim();
     return text.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
   };
-  return { requests, terms, ledger, port, url: `http://127.0.0.1:${port}`, app, lines };
+  return { requests, terms, ledger, connections, port, url: `http://127.0.0.1:${port}`, app, lines };
 }
