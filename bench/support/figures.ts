@@ -3,6 +3,9 @@ import type { LoadName } from './load.ts';
 import type { Measured, Sample } from './measure.ts';
 import type { TargetName } from './targets.ts';
 
+/** So large a share of the slices counts as quiet. */
+const QUIET = 0.25;
+
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;
@@ -31,15 +34,15 @@ export function loadFigures({ samples }: Measured, target: TargetName, load: Loa
 }
 
 export interface Ratio {
-  readonly median: number;
-  /** Quartiles: half of all rounds lie between them. */
+  readonly value: number;
+  /** Quartiles of the ratios of each round: half of all rounds lie between them. */
   readonly low: number;
   readonly high: number;
 }
 
 /**
- * CPU per request of `target` as a multiple of that of `base`: the median of the ratios of each round. Two slices of one
- * round are seconds apart, so the machine was the same for both; the ratio of two medians would not know that.
+ * CPU per request of `target` as a multiple of that of `base`: the quotient of their lower quartiles. What else runs on
+ * the machine takes caches and clock speed from a server, and so only ever adds; the quieter slices tell most of it.
  */
 export function cpuRatio(
   { samples }: Measured,
@@ -48,11 +51,16 @@ export function cpuRatio(
   load: LoadName,
 ): Ratio | undefined {
   const bases = new Map(of(samples, base, load).map(({ round, cpu }) => [round, cpu]));
-  const ratios = of(samples, target, load).map(({ round, cpu }) => cpu / (bases.get(round) ?? Number.NaN));
-  if (ratios.length === 0) return undefined;
-  const sorted = ratios.toSorted((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.round((sorted.length - 1) * share)] ?? Number.NaN;
-  return { median: median(ratios), low: at(0.25), high: at(0.75) };
+  const own = of(samples, target, load);
+  if (own.length === 0) return undefined;
+  const ratios = own.map(({ round, cpu }) => cpu / (bases.get(round) ?? Number.NaN));
+  const quiet = (values: Iterable<number>): number => quantile([...values], QUIET);
+  const value = quiet(own.map(({ cpu }) => cpu)) / quiet(bases.values());
+  return { value, low: quantile(ratios, 0.25), high: quantile(ratios, 0.75) };
+}
+
+function quantile(values: readonly number[], share: number): number {
+  return values.toSorted((a, b) => a - b)[Math.round((values.length - 1) * share)] ?? Number.NaN;
 }
 
 export interface IdleFigures {

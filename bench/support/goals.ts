@@ -18,14 +18,20 @@ interface CpuGoal {
   readonly most: number;
 }
 
+/** The budget of an event loop that serves alone, and of one beside another. */
+const ALONE = 1.05;
+const TOGETHER = 1.1;
+
 const cpuGoals: readonly CpuGoal[] = [
-  { target: 'evented', base: 'bare', load: 'keepAlive', most: 1.05 },
-  { target: 'prefork-one', base: 'bare', load: 'keepAlive', most: 1.1 },
-  { target: 'threaded-one', base: 'bare', load: 'keepAlive', most: 1.1 },
-  { target: 'prefork', base: 'bare', load: 'keepAlive', most: 1.1 },
-  { target: 'threaded', base: 'bare', load: 'keepAlive', most: 1.1 },
-  { target: 'prefork', base: 'shared', load: 'keepAlive', most: 1.1 },
-  { target: 'threaded', base: 'shared', load: 'keepAlive', most: 1.1 },
+  ...(['keepAliveMany', 'keepAlive'] as const).flatMap((load): CpuGoal[] => [
+    { target: 'evented', base: 'bare', load, most: ALONE },
+    { target: 'prefork-one', base: 'bare', load, most: TOGETHER },
+    { target: 'threaded-one', base: 'bare', load, most: TOGETHER },
+    { target: 'prefork', base: 'bare', load, most: TOGETHER },
+    { target: 'threaded', base: 'bare', load, most: TOGETHER },
+    { target: 'prefork', base: 'shared', load, most: TOGETHER },
+    { target: 'threaded', base: 'shared', load, most: TOGETHER },
+  ]),
   { target: 'prefork', base: 'cluster', load: 'perRequest', most: 0.45 },
   { target: 'threaded', base: 'cluster', load: 'perRequest', most: 0.6 },
 ];
@@ -41,7 +47,8 @@ const shown: Readonly<Partial<Record<TargetName, string>>> = {
   cluster: "node:cluster's round robin",
 };
 const shownLoad: Readonly<Record<LoadName, string>> = {
-  keepAlive: 'keep-alive',
+  keepAlive: 'keep-alive, 32 connections',
+  keepAliveMany: 'keep-alive, 128 connections',
   perRequest: 'one request per connection',
 };
 
@@ -50,7 +57,7 @@ export function judge(measured: Measured): Verdict[] {
 }
 
 function judgeCpu(measured: Measured, { target, base, load, most }: CpuGoal): Verdict {
-  const ratio = cpuRatio(measured, target, base, load)?.median ?? Number.NaN;
+  const ratio = cpuRatio(measured, target, base, load)?.value ?? Number.NaN;
   return {
     text: `CPU per request, ${shownLoad[load]}: ${shown[target] ?? target} / ${shown[base] ?? base}`,
     figure: ratio.toFixed(2),
