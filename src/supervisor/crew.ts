@@ -8,6 +8,7 @@
 import type { Mode } from '../common-server.ts';
 import type { Config } from '../config/config.ts';
 import type { Population } from '../server-options.ts';
+import { isActive } from '../roster/plan.ts';
 import type { WorkerHandle } from './worker-handle.ts';
 
 type Member = Pick<WorkerHandle, 'jobs' | 'publish' | 'send' | 'state'>;
@@ -64,9 +65,12 @@ export class Crew {
     return { workers: this.size, threads: this.threads };
   }
 
-  /** How many there should be now: those that are there have yet to say that there are no jobs. */
+  /**
+   * How many there should be now: those that are there have yet to say that there are no jobs. Not those on their way out, who
+   * would be replaced, and their replacements with them.
+   */
   get wanted(): number {
-    return this.#isPublished ? this.size : Math.max(this.size, [...this.#options.members].length);
+    return this.#isPublished ? this.size : Math.max(this.size, [...this.#options.members].filter(isActive).length);
   }
 
   get isComplete(): boolean {

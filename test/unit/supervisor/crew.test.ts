@@ -1,11 +1,12 @@
 import t from 'tap';
 import type { ToWorker } from '../../../src/protocol.ts';
+import type { MemberState } from '../../../src/roster/plan.ts';
 import { Crew, type CrewOptions } from '../../../src/supervisor/crew.ts';
 
 /** A worker that is ready, and says how many jobs there are. */
 class Member {
   readonly jobs: number;
-  readonly state = 'ready';
+  state: MemberState = 'ready';
   readonly told: number[] = [];
   readonly sent: ToWorker[] = [];
   readonly answer = Promise.withResolvers<void>();
@@ -135,6 +136,17 @@ t.test('without HTTP, those that have no jobs stay until one of them has told th
   await published;
   t.equal(crew.wanted, 0);
   t.strictSame(members[1]?.told, []);
+});
+
+t.test('those that die before it is published are replaced, and never more than replaced', async (t) => {
+  const { crew, members } = heard(1, { most: 2 });
+  members.push(new Member(1), new Member(1));
+  void crew.publish(5);
+  for (const member of [...members]) member.state = 'draining';
+  t.equal(crew.wanted, 2);
+  members.push(new Member(1), new Member(1));
+  for (const member of members) member.state = 'draining';
+  t.equal(crew.wanted, 2, 'however many have died');
 });
 
 t.test('an app had jobs when the store is its own, or a generation before had some', async (t) => {
