@@ -235,7 +235,7 @@ export abstract class CommonServer {
     if (this.#state === 'draining') return;
     this.#enter('draining');
     this.#booted.resolve(undefined);
-    for (const workers of this.#all) workers.drainAll(this.#killTime(workers), final);
+    for (const workers of this.teams) workers.drainAll(this.#killTime(workers), final);
     this.#supervisor.wake();
   }
 
@@ -256,13 +256,14 @@ export abstract class CommonServer {
     return evented_port > 0 && http_enable && this.mode !== 'evented' && !this.#supervisor.check ? 1 : 0;
   }
 
-  get #all(): readonly Workers[] {
+  /** By their roles. */
+  get teams(): readonly Workers[] {
     return [this.workers, this.#aside, this.crew];
   }
 
   /** All its workers, whatever their role. */
   get handles(): readonly WorkerHandle[] {
-    return this.#all.flatMap((workers) => [...workers]);
+    return this.teams.flatMap((workers) => [...workers]);
   }
 
   /** It serves nothing, and has no jobs. */
@@ -277,17 +278,17 @@ export abstract class CommonServer {
 
   /** Whether the last of its workers is gone, and none will be started. */
   get isOver(): boolean {
-    return this.#state === 'draining' && this.#all.every(({ size }) => size === 0);
+    return this.#state === 'draining' && this.teams.every(({ size }) => size === 0);
   }
 
   /** Its workers end at once. */
   kill(): void {
-    for (const workers of this.#all) workers.killAll();
+    for (const workers of this.teams) workers.killAll();
   }
 
   /** Nothing of it will be started any more. */
   close(): void {
-    for (const workers of this.#all) workers.stop();
+    for (const workers of this.teams) workers.stop();
   }
 
   /** Which workers there should be now, all things considered. */
@@ -342,7 +343,7 @@ export abstract class CommonServer {
   #failBoot(error: WireError): void {
     this.#hasFailed = true;
     this.#booted.resolve(error);
-    for (const workers of this.#all) workers.killAll(({ state }) => state === 'starting');
+    for (const workers of this.teams) workers.killAll(({ state }) => state === 'starting');
     this.drain();
   }
 

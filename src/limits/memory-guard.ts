@@ -6,7 +6,7 @@
 import { nameRequests, type RequestInFlight } from '../log/requests.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import { residentBytes } from './resident.ts';
-import { judgeMemory, type MemoryLimits } from './wear.ts';
+import { hardLimitInForce, judgeMemory, type MemoryLimits } from './wear.ts';
 
 const EVERY_MS = 500;
 /** What lasts is said again so often. */
@@ -20,7 +20,7 @@ export interface Guarded {
   kill(): void;
 }
 
-/** @param limits asked for at each look */
+/** @param limits asked for at each look. A hard limit that comes to lie below what it has recycles it, and kills no earlier than before */
 export function guardMemory(guarded: Guarded, limits: () => MemoryLimits, log: Logger): void {
   let asked = false;
   let mayComplainAt = 0;
@@ -32,8 +32,11 @@ export function guardMemory(guarded: Guarded, limits: () => MemoryLimits, log: L
       `${guarded.name}: no file descriptor is free, and new connections are dropped: raise the limit (ulimit -n, LimitNOFILE)`,
     );
   };
+  let inForce = limits().hard;
   const look = (): void => {
-    const { verdict, reason } = judgeMemory(limits(), residentBytes(complain));
+    const [now, rss] = [limits(), residentBytes(complain)];
+    inForce = hardLimitInForce(inForce, now.hard, rss);
+    const { verdict, reason } = judgeMemory(now, rss, inForce);
     if (verdict === 'kill') {
       // Fatal lines are written before this returns.
       log.fatal({ reason, ...nameRequests(guarded.inflight()) }, `${guarded.name}: ${reason}, killed`);

@@ -77,14 +77,26 @@ export function memoryLimits(config: Config, role: Role): MemoryLimits {
   return { soft: off(config.limit_memory_soft_evented), hard: off(config.limit_memory_hard_evented) };
 }
 
-/** What the resident memory of a worker process calls for. */
+/**
+ * What the resident memory of a worker process calls for.
+ *
+ * @param inForce the hard limit at which it is killed: `limits.hard`, or the one before
+ */
 export function judgeMemory(
   limits: MemoryLimits,
   rss: number,
+  inForce: number = limits.hard,
 ): { verdict: 'well' | 'recycle' | 'kill'; reason: string } {
-  if (rss >= limits.hard) return { verdict: 'kill', reason: `limit_memory_hard: ${mib(rss)} MiB` };
+  if (rss >= inForce) return { verdict: 'kill', reason: `limit_memory_hard: ${mib(rss)} MiB` };
+  if (rss >= limits.hard)
+    return { verdict: 'recycle', reason: `limit_memory_hard: ${mib(rss)} MiB, more than it may have now` };
   if (rss >= limits.soft) return { verdict: 'recycle', reason: `limit_memory_soft: ${mib(rss)} MiB` };
   return { verdict: 'well', reason: '' };
+}
+
+/** A limit that is lowered, live, below what a process has by then must not cost the requests it has in hand. */
+export function hardLimitInForce(before: number, now: number, rss: number): number {
+  return now < before && rss >= now ? before : now;
 }
 
 function off(limit: number): number {

@@ -6,7 +6,7 @@
 import { availableParallelism } from 'node:os';
 import type { CommonServer, ServerOptions } from '../common-server.ts';
 import { logError, toWireError, TricornError, type WireError } from '../errors.ts';
-import type { Config, LoadedConfig } from '../config/config.ts';
+import type { LoadedConfig } from '../config/config.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import { roll } from '../roster/rolling.ts';
 import type { ChangeRequest, LastChange, Outcome, Progress } from './change.ts';
@@ -143,9 +143,9 @@ export class Changes {
       case 'mode':
         return this.#replace(withMode(current.loaded, request, availableParallelism()), 'change of mode');
       case 'scale':
-        return scale(current, request.count);
+        return (await population()).scale(current, request.count);
       case 'recycle':
-        return recycle(current, request.worker);
+        return (await population()).recycle(current, request.worker);
     }
   }
 
@@ -169,7 +169,7 @@ export class Changes {
     for (const warning of fresh.warnings) this.#log.warn(warning);
     current.adjust(loaded, changed);
     current.options.setLogLevel?.(loaded.config.log_level);
-    const refusal = await populate(current, changed);
+    const refusal = await (await population()).populate(current, changed);
     if (refusal) return refusal;
     const parts = [applied.join(', ') || 'no live setting differs', ...overridden];
     if (forReload.length > 0) parts.push(`for a reload without --live: ${forReload.join(', ')}`);
@@ -289,6 +289,11 @@ export class Changes {
 
 const STOPPING: Outcome = refused('The service stops');
 
+/** Loaded only when asked for, too. */
+function population(): Promise<typeof import('./population.ts')> {
+  return import('./population.ts');
+}
+
 /** Whether it is enough to do it once for both. */
 function isOne(one: ChangeRequest, other: ChangeRequest): boolean {
   if (one.command === 'reload') return other.command === 'reload' && one.live === other.live;
@@ -305,40 +310,6 @@ async function successor(loaded: LoadedConfig, old: CommonServer): Promise<Commo
   if (old.options.select) return old.options.select(loaded, options);
   const Same = old.constructor as new (loaded: LoadedConfig, options: ServerOptions) => CommonServer;
   return new Same(loaded, options);
-}
-
-async function scale(current: CommonServer, count: number): Promise<Outcome> {
-  if (current.mode === 'evented' || count < 1) return refused(current.scale(count));
-  const text = current.scale(count);
-  const { generation } = current;
-  return (await current.whenStaffed()) ? { outcome: 'done', text, generation } : understaffed(current, text);
-}
-
-/** As many workers, threads and cron workers as the live settings say. @returns undefined where there are */
-async function populate(current: CommonServer, changed: Partial<Config>): Promise<Outcome | undefined> {
-  const { [current.mode === 'prefork' ? 'workers' : 'threads']: size, max_cron_threads: crew } = changed;
-  const scaled = size === undefined ? undefined : await scale(current, size);
-  if (scaled && scaled.outcome !== 'done') return scaled;
-  if (crew === undefined || (await current.whenStaffed('crew'))) return undefined;
-  return understaffed(current, `max_cron_threads = ${crew}`);
-}
-
-function understaffed({ config }: CommonServer, text: string): Outcome {
-  const error = toWireError(new TricornError('TRC_APP_BOOT', { app: config.app }));
-  return { outcome: 'failed', text: `${text}: one could not start, and is tried again; the log says why`, error };
-}
-
-/** @param worker as `tricorn status` names it */
-function recycle(current: CommonServer, worker: number | string): Outcome {
-  const ready = current.handles.filter(({ state }) => state === 'ready');
-  const handle = ready.find(({ label }) => label === String(worker));
-  if (!handle) {
-    const names = ready.map(({ label }) => label).join(', ');
-    return refused(`There is no worker ${worker} that is ready; there ${names === '' ? 'is none' : `are ${names}`}`);
-  }
-  handle.recycle('it was asked for');
-  const text = `${handle.name} serves until its replacement is ready`;
-  return { outcome: 'done', text, generation: current.generation };
 }
 
 function sentence(what: string): string {

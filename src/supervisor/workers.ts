@@ -242,3 +242,16 @@ export async function staffed(workers: Workers, wanted: () => Population | undef
   workers.off('change', look).off('gone', look).off('failed', fail);
   return isStaffed;
 }
+
+/** Resolves when that worker drains, as it does once it is replaced, or has died; with false when a start has failed before. */
+export async function replaced(workers: Workers, handle: WorkerHandle): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const look = (): void => {
+    if (handle.state === 'draining' || handle.state === 'exited') resolve(true);
+  };
+  const fail = (): void => resolve(false);
+  workers.on('change', look).on('failed', fail);
+  const isReplaced = await promise;
+  workers.off('change', look).off('failed', fail);
+  return isReplaced;
+}

@@ -44,7 +44,10 @@ for (const mode of ['threaded', 'prefork'] as const) {
     const { server, url } = await start(t, 'lab.ts', ...flags);
     const before = [await pidAt(url), await pidAt(server.url)];
     t.match((await server.control('status')).stdout, /^evented-1 +\d+ +evented +ready/m);
-    t.match(await server.control('recycle', 'evented-1'), { code: 0, stdout: /evented worker 1 \(pid \d+\) serves/ });
+    t.match(await server.control('recycle', 'evented-1'), {
+      code: 0,
+      stdout: /evented worker 1 \(pid \d+\) is replaced/,
+    });
     await server.line(/^evented worker 1 .* has ended$/);
     t.not(await pidAt(url), before[0]);
     t.notOk(server.lines.some(({ msg }) => /^worker \d.* is due to be recycled/.test(msg)));

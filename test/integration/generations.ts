@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { get } from '../support/http.ts';
-import { statusOf, untilReady, type Shown } from '../support/status.ts';
-import { fixture, modes, startTricorn, type LogLine, type Mode } from '../support/tricorn.ts';
+import { statusOf, type Shown } from '../support/status.ts';
+import { fixture, loops, modes, startTricorn, type LogLine, type Mode } from '../support/tricorn.ts';
 
 const PROBE = fileURLToPath(new URL('../support/probe.mjs', import.meta.url));
 const MIB = 1024 * 1024;
@@ -17,6 +17,7 @@ export function generations(mode: Mode): void {
   rollsBack(mode);
   growsNot(mode);
   recycles(mode);
+  recyclesInVain(mode);
   scales(mode);
 }
 
@@ -94,18 +95,33 @@ function growsNot(mode: Mode): void {
 function recycles(mode: Mode): void {
   t.test('recycle replaces one worker, stop stops', async (t) => {
     const server = await startTricorn(t, fixture('load-app.ts'), modes[mode]);
-    const wanted = mode === 'evented' ? 1 : 2;
+    const wanted = loops[mode];
     const last = mode === 'prefork' ? 2 : 1;
     const before = await statusOf(server);
-    t.match(await server.control('recycle', String(last)), { code: 0 });
-    await server.line(new RegExp(`^worker ${last} .* has ended$`));
-    const after = await untilReady(server, wanted);
+    const stdout = new RegExp(`^recycle done: worker ${last} .* is replaced`);
+    t.match(await server.control('recycle', String(last)), { code: 0, stdout });
+    const after = await statusOf(server);
+    t.match(after, { wanted, ready: wanted }, 'the other one serves when the command says so');
     const pidOf = (shown: Shown, number: number) => shown.workers.find((worker) => worker.number === number)?.pid;
     if (mode === 'prefork') t.equal(pidOf(after, 1), pidOf(before, 1));
     t.not(pidOf(after, last), pidOf(before, last));
     t.match(await server.control('recycle', '9'), { code: 6, stderr: /no worker 9/ });
     t.match(await server.control('stop'), { code: 0 });
     t.strictSame(await server.ended, [0, null]);
+  });
+}
+
+function recyclesInVain(mode: Mode): void {
+  t.test('recycle says when the replacement could not start; the worker serves on', async (t) => {
+    const folder = t.testdir({ 'app.mjs': handler('one') });
+    const server = await startTricorn(t, 'app.mjs', modes[mode], { cwd: folder });
+    writeFileSync(join(folder, 'app.mjs'), "throw new Error('not today');");
+    const stderr = /recycle failed: worker 1 \(pid \d+\) serves on until its replacement is ready: one could not start/;
+    t.match(await server.control('recycle', '1'), { code: 1, stderr });
+    t.equal((await get(server.url)).body, 'one');
+    writeFileSync(join(folder, 'app.mjs'), handler('two'));
+    await server.line(/^worker 1 .* has ended$/);
+    t.equal((await statusOf(server)).ready, loops[mode], 'it is tried again until it can');
   });
 }
 

@@ -11,10 +11,15 @@ import { writeSync } from 'node:fs';
 import { getHeapStatistics } from 'node:v8';
 import { threadId } from 'node:worker_threads';
 const loop = process.pid + '.' + threadId;
+const kept = [];
 export default defineApp({
   http: async (fastify) => {
     fastify.get('/loop', async (request) => {
       request.log.debug('asked for its loop');
+      return loop;
+    });
+    fastify.get('/keep/:mib', async (request) => {
+      kept.push(Buffer.alloc(request.params.mib * 1024 * 1024, 1));
       return loop;
     });
     fastify.get('/heap', () => String(getHeapStatistics().heap_size_limit));
@@ -226,10 +231,25 @@ function wear(mode: Mode): void {
     });
   }
 
-  t.test('limit_memory_hard: one that is over it is killed', async (t) => {
+  t.test('limit_memory_hard: one that comes to be over it is killed', async (t) => {
     const { server, apply } = await start(t, mode);
-    t.match(await apply('limit_memory_hard = 20MiB', 'limit_memory_hard_evented = 20MiB'), /^0: /);
+    t.match(await apply('limit_memory_hard = 400MiB', 'limit_memory_hard_evented = 400MiB'), /^0: /);
+    // It may be killed before it has answered.
+    const asked = get(`${server.url}/keep/400`).catch(() => undefined);
     await server.line(/limit_memory_hard: \d+ MiB, killed/);
+    await asked;
+  });
+
+  t.test('limit_memory_hard: one that is over it already is recycled, and its requests are answered', async (t) => {
+    const { server, apply } = await start(t, mode, single[mode]);
+    await get(`${server.url}/keep/400`);
+    const held = await HeldRequest.begin(`${server.url}/held`);
+    const limits = ['limit_memory_hard = 400MiB', 'limit_memory_hard_evented = 400MiB'];
+    t.match(await apply(single[mode], ...limits), /^0: /);
+    await server.line(/is due to be recycled: limit_memory_hard: \d+ MiB, more than it may have now/);
+    t.equal((await held.finish()).status, 200);
+    await server.line(/^worker 1 .* has ended$/);
+    t.notOk(server.lines.some(({ msg }) => /killed/.test(msg)));
   });
 }
 

@@ -1,7 +1,15 @@
 import t from 'tap';
 import { settings } from '../../../src/config/settings.ts';
 import type { Config } from '../../../src/config/config.ts';
-import { heapLimit, heapOutdated, judgeMemory, memoryLimits, wearLimits, wornBy } from '../../../src/limits/wear.ts';
+import {
+  hardLimitInForce,
+  heapLimit,
+  heapOutdated,
+  judgeMemory,
+  memoryLimits,
+  wearLimits,
+  wornBy,
+} from '../../../src/limits/wear.ts';
 
 const MIB = 1024 * 1024;
 const OFF = {
@@ -60,6 +68,21 @@ t.test('resident memory: recycled over the soft limit, killed over the hard one'
   t.same(judgeMemory(limits, 150 * MIB), { verdict: 'recycle', reason: 'limit_memory_soft: 150 MiB' });
   t.same(judgeMemory(limits, 200 * MIB), { verdict: 'kill', reason: 'limit_memory_hard: 200 MiB' });
 });
+
+t.test(
+  'a hard limit that is lowered below what a process has recycles it; it is killed where it was before',
+  async (t) => {
+    const limits = { soft: 400, hard: 100 };
+    t.equal(hardLimitInForce(200, 100, 99), 100, 'at once where it has less');
+    t.equal(hardLimitInForce(100, 200, 150), 200, 'a higher one at once');
+    t.equal(hardLimitInForce(Infinity, 100, 150), Infinity);
+    t.equal(hardLimitInForce(200, 100, 150), 200);
+    t.equal(judgeMemory(limits, 99, 200).verdict, 'well');
+    const lowered = { verdict: 'recycle', reason: 'limit_memory_hard: 150 MiB, more than it may have now' };
+    t.same(judgeMemory({ soft: 400 * MIB, hard: 100 * MIB }, 150 * MIB, 200 * MIB), lowered);
+    t.equal(judgeMemory(limits, 200, 200).verdict, 'kill');
+  },
+);
 
 t.test("a thread's heap has its share of the hard limit; another limit takes another thread", async (t) => {
   const limited = (mib: number, threads: number): Config =>

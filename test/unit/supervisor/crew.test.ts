@@ -142,7 +142,7 @@ t.test('those that die before it is published are replaced, and never more than 
   const { crew, members } = heard(1, { most: 2 });
   members.push(new Member(1), new Member(1));
   void crew.publish(5);
-  for (const member of [...members]) member.state = 'draining';
+  for (const member of members) member.state = 'draining';
   t.equal(crew.wanted, 2);
   members.push(new Member(1), new Member(1));
   for (const member of members) member.state = 'draining';
