@@ -7,6 +7,7 @@ import { fs } from '../src/builtins.ts';
 import type { CommonServer, ServerOptions } from '../src/common-server.ts';
 import { commands, parseCommandLine } from '../src/config/command-line.ts';
 import type { Config, LoadedConfig } from '../src/config/config.ts';
+import { upgradeVariable } from '../src/config/environment.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { controlCommandNamed } from '../src/control/commands.ts';
 import { jobCommandNamed, jobCommands } from '../src/cron/commands.ts';
@@ -35,8 +36,14 @@ export async function main(argv: readonly string[], env: Environment, io: Io): P
   } catch (error) {
     const wire = toWireError(error);
     complain(io, wire);
+    await tellWhoUpgrades(wire, env);
     return wire.exitCode;
   }
+}
+
+/** In an upgrade the process before waits for word of this one. The supervisor, where there is one, has taken that over. */
+async function tellWhoUpgrades(error: WireError, { [upgradeVariable]: handover }: Environment): Promise<void> {
+  if (handover !== undefined) (await import('../src/supervisor/predecessor.ts')).failTo(handover, error);
 }
 
 async function dispatch(argv: readonly string[], env: Environment, io: Io): Promise<number> {

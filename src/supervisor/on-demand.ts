@@ -33,14 +33,9 @@ export async function openControl(
 }
 
 /** In an upgrade: the process whose place this one takes. @param handover what the environment says of it */
-export async function meetPredecessor(
-  handover: string | undefined,
-  { config, log }: { config: Config; log: Logger },
-): Promise<Predecessor | undefined> {
+export async function meetPredecessor(handover: string | undefined, log: Logger): Promise<Predecessor | undefined> {
   if (handover === undefined) return undefined;
-  const predecessor = new (await import('./predecessor.ts')).Predecessor(handover, log);
-  predecessor.boots(config);
-  return predecessor;
+  return new (await import('./predecessor.ts')).Predecessor(handover, log);
 }
 
 /** Where there is a health port. It answers at once, in an upgrade when the process before lets go, or is gone. @throws TricornError TRC_PORT_IN_USE */

@@ -2,7 +2,7 @@
  * The process whose place this one takes in an upgrade, as the new supervisor sees it: what it hands over, and the channel
  * to it. The other side is successor.ts. Until it lets go, the files of its sockets are its own.
  */
-import { closeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
 import { TricornError, type WireError } from '../errors.ts';
@@ -19,6 +19,16 @@ export interface Taken {
 }
 
 const PASSED = 'passed ';
+
+/** This one cannot even begin, so that there is no Predecessor. @param text what the environment says of the process before */
+export function failTo(text: string, { message, stack }: WireError): void {
+  if (!parseHandover(text)) return;
+  try {
+    writeSync(CHANNEL_FD, lineOf({ type: 'failed', message, stack }));
+  } catch {
+    // It is gone, or was never there: standard error has the reason, too.
+  }
+}
 
 export class Predecessor {
   readonly pid: number;
@@ -98,8 +108,12 @@ export class Predecessor {
   }
 
   #tell(message: FromSuccessor): void {
-    this.#channel.write(`${JSON.stringify(message)}\n`);
+    this.#channel.write(lineOf(message));
   }
+}
+
+function lineOf(message: FromSuccessor): string {
+  return `${JSON.stringify(message)}\n`;
 }
 
 function refused(reason: string, cause?: unknown): TricornError {

@@ -52,6 +52,7 @@ export class Successor {
     const decode = successorDecoder((message) => this.#onMessage(message));
     this.#channel.on('data', decode).on('error', () => {});
     this.#child.on('error', (error) => this.#onEnd(`could not be started: ${error.message}`));
+    // What it has said last is read before: libuv takes signals, and SIGCHLD is one, after the reads of the same turn.
     this.#child.once('exit', (code, signal) => this.#onEnd(`ended by itself with ${endOf(code, signal)}`));
     this.#limit(seconds);
   }

@@ -162,7 +162,8 @@ export class Supervisor {
     this.generations.promote(first);
     let predecessor: Predecessor | undefined;
     try {
-      if (!this.check) predecessor = await meetPredecessor(this.#handover, this.#terms);
+      if (!this.check) predecessor = await meetPredecessor(this.#handover, this.#log);
+      predecessor?.boots(this.#config);
       this.#account = await findAccount(this.#config, this.check);
       await this.listeners.open({ bind: !this.check, owner: this.#account, predecessor });
       this.#health = await openHealthPort(this, { log: this.#log, predecessor });

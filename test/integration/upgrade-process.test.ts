@@ -231,6 +231,23 @@ t.test('tricorn upgrade tells which address the new process could not have', asy
   t.equal((await get(`${server.url}/who`)).status, 200);
 });
 
+t.test('tricorn upgrade tells what the new process could not even begin with', async (t) => {
+  const folder = shortFolder(t);
+  const ini = '[options]\nhttp_interface = 127.0.0.1\nhttp_port = 0\n';
+  const server = await startConfigured(t, folder, ini);
+  for (const [line, reason] of [
+    [
+      'workerz = 2',
+      /process \d+ will not be ready: [^]*tricorn\.ini:4 workerz: unknown setting; did you mean workers\?/,
+    ],
+    ['stop_after_init = true', /process \d+ will not be ready: .*stop_after_init and test_file are no service/],
+  ] as const) {
+    writeFileSync(join(folder, 'tricorn.ini'), `${ini}${line}\n`);
+    t.match(await server.control('upgrade'), { code: 1, stderr: reason });
+    t.equal((await get(`${server.url}/who`)).status, 200);
+  }
+});
+
 t.test('what is asked for during an upgrade hears who is the service now; a reload is passed on', async (t) => {
   const folder = t.testdir({ 'app.mjs': 'export const handler = (_, response) => response.end();' });
   const server = await startTricorn(t, 'app.mjs', modes.prefork, { cwd: folder });
