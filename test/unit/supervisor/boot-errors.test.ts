@@ -12,6 +12,8 @@ function start(t: Test) {
 
 t.test('a boot that is late is told with where it stands', async (t) => {
   const { config, handle } = start(t);
+  // Node's own start may take longer than a worker is waited for.
+  await handle.askUsage();
   t.match(await bootTimeout(config, handle), {
     code: 'TRC_BOOT_TIMEOUT',
     exitCode: 3,
