@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
+import { mock } from 'node:test';
 import t from 'tap';
 import { endIdle } from '../../../src/dev/end-idle.ts';
 import { RawConnection } from '../../support/http.ts';
@@ -26,9 +27,13 @@ t.test('connections that have had a request are ended at once, new ones after a 
   await used.get('/');
   await busy.get('/');
   const busySocket = connections.get(busy.socket.localPort ?? 0);
+  // The moment passes when the test says so.
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
   endIdle(new Set(connections.values()), (socket) => socket !== busySocket);
   await used.closed;
   t.match(await asking.get('/'), /200 OK/, 'the first request of a new one is answered');
+  mock.timers.tick(250);
   await fresh.closed;
   t.match(await busy.get('/'), /200 OK/);
 });
