@@ -16,8 +16,8 @@ interface Guarded {
   readonly guard: StoreGuard;
   readonly lines: readonly Line[];
   readonly lost: Run[];
-  /** Resolves when it is woken next. */
-  woken(): Promise<void>;
+  /** Resolved when it is woken since the store is back: what wakes it before may come late. */
+  readonly back: Promise<void>;
 }
 
 async function guarded(t: Test, url: string): Promise<Guarded> {
@@ -25,9 +25,12 @@ async function guarded(t: Test, url: string): Promise<Guarded> {
   const guard = new StoreGuard(new PostgresStore(url, options), { log });
   t.teardown(() => guard.close());
   const lost: Run[] = [];
-  let wake = (): void => {};
-  await guard.begin([yearly], 1, { onWake: () => wake(), onLost: (run) => lost.push(run) });
-  return { guard, lines, lost, woken: () => new Promise((resolve) => (wake = resolve)) };
+  const back = Promise.withResolvers<void>();
+  const onWake = (): void => {
+    if (lines.some(({ message }) => /is back after/.test(String(message)))) back.resolve();
+  };
+  await guard.begin([yearly], 1, { onWake, onLost: (run) => lost.push(run) });
+  return { guard, lines, lost, back: back.promise };
 }
 
 async function query(url: string, sql: string): Promise<void> {
@@ -64,14 +67,13 @@ t.test('the server is restarted in mid-run: the run is taken back, and nobody el
   const url = await server.database();
   const [one, two] = [await guarded(t, url), await guarded(t, url)];
   const run = await taken(one);
-  const back = [one.woken(), two.woken()];
   await server.stop();
   const ended = one.guard.end(run, { outcome: 'done' });
   t.same(await two.guard.acquire(['job']), { run: undefined, dueInMs: undefined });
   await t.rejects(two.guard.store.trigger('job'), { code: 'TRC_STORE' });
   await server.start();
   t.match(await ended, { isHeld: true });
-  await Promise.all(back);
+  await Promise.all([one.back, two.back]);
   for (const { lines, lost } of [one, two]) {
     t.match(lines, [
       { level: 'error', message: /^Jobs pause: / },
@@ -87,13 +89,12 @@ t.test('its connection is ended in mid-run: the run is taken back', async (t) =>
   const url = await server.database();
   const [one, two] = [await guarded(t, url), await guarded(t, url)];
   const run = await taken(one);
-  const back = Promise.all([one.woken(), two.woken()]);
   await query(
     url,
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tricorn'
     AND datname = current_database()`,
   );
-  await back;
+  await Promise.all([one.back, two.back]);
   t.match(await two.guard.acquire(['job']), { run: undefined });
   t.match(await one.guard.end(run, { outcome: 'done' }), { isHeld: true });
 });
