@@ -34,8 +34,17 @@ export async function getJson<T>(url: string, options: http.RequestOptions = {})
 }
 
 export async function answerOf(request: http.ClientRequest): Promise<Answer> {
+  tolerateReset(request);
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
   return readAnswer(response);
+}
+
+/**
+ * A reset that comes after the answer's head is emitted by the request, too, to which nobody listens any more: the answer,
+ * which ends in an error then, tells of it.
+ */
+function tolerateReset(request: http.ClientRequest): void {
+  request.on('error', () => {});
 }
 
 async function readAnswer(response: http.IncomingMessage): Promise<Answer> {
@@ -62,6 +71,7 @@ export class HeldRequest {
 
   private constructor(request: http.ClientRequest) {
     this.#request = request;
+    tolerateReset(request);
     this.#response = once(request, 'response').then(([response]) => response as http.IncomingMessage);
     this.#response.catch(() => {});
   }
