@@ -71,7 +71,7 @@ function destinations(mode: Mode): void {
 
 /** A server that does not say on its standard output when it is ready: the port is known, and asked. */
 async function startWithLogfile(t: Test, mode: Mode, logfile: string): Promise<{ server: Tricorn; url: string }> {
-  const port = await freePort();
+  const port = freePort();
   const args = [lab, ...modes[mode], '--http-interface=127.0.0.1', `--http-port=${port}`, `--logfile=${logfile}`];
   const server = new Tricorn(t, args);
   const url = `http://127.0.0.1:${port}`;

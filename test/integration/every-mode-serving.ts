@@ -60,7 +60,7 @@ export function serving(mode: Mode): void {
   });
 
   t.test('two that start at the same moment on one port: one serves, the other ends with exit code 4', async (t) => {
-    const port = await freePort();
+    const port = freePort();
     const args = [lab, ...modes[mode], '--http-interface=127.0.0.1', `--http-port=${port}`];
     const rivals = [new Tricorn(t, args), new Tricorn(t, args)];
     const first = await Promise.race(rivals.map(async (rival) => ({ rival, end: await rival.ended })));

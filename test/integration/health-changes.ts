@@ -18,8 +18,8 @@ export function changes(mode: Mode): void {
 }
 
 /** The flag of a port that is free, and its URL. */
-async function choose(): Promise<{ flag: string; health: string }> {
-  const port = await freePort();
+function choose(): { flag: string; health: string } {
+  const port = freePort();
   return { flag: `--health-port=${port}`, health: `http://127.0.0.1:${port}` };
 }
 
@@ -38,7 +38,7 @@ function stops(mode: Mode): void {
   });
 
   t.test('the drain of a stop: it answers until the last request is finished, and is closed then', async (t) => {
-    const { flag, health } = await choose();
+    const { flag, health } = choose();
     const server = await startTricorn(t, lab, [...modes[mode], flag]);
     const held = await HeldRequest.arrive(`${server.url}/wait`);
     server.kill('SIGTERM');
@@ -55,7 +55,7 @@ function stops(mode: Mode): void {
 function reloads(mode: Mode): void {
   for (const strategy of ['surge', 'rolling']) {
     t.test(`reloads, one of them a failure, leave it ready: ${strategy}`, async (t) => {
-      const { flag, health } = await choose();
+      const { flag, health } = choose();
       const { server, folder, deploy } = await startSite(t, mode, `reload_strategy = ${strategy}`, [flag]);
       const probes = new Prober(health);
       for (const version of ['two', 'three']) {
@@ -71,7 +71,7 @@ function reloads(mode: Mode): void {
 
 function upgrades(mode: Mode): void {
   t.test('upgrades, one of them a failure: it is handed over, and stays ready', async (t) => {
-    const { flag, health } = await choose();
+    const { flag, health } = choose();
     const { server, folder, deploy } = await startSite(t, mode, '', [flag]);
     const probes = new Prober(health);
     const listeners = [server.url, `${health} (health)`];
@@ -102,7 +102,7 @@ function upgrades(mode: Mode): void {
   });
 
   t.test('another port: the new process answers there, the old one on its own until it has drained', async (t) => {
-    const [before, after] = [await choose(), await choose()];
+    const [before, after] = [choose(), choose()];
     const ini = join(t.testdir({}), 'tricorn.ini');
     const configure = (url: string): void => writeFileSync(ini, `[options]\nhealth_port = ${new URL(url).port}\n`);
     configure(before.health);
@@ -121,7 +121,7 @@ function upgrades(mode: Mode): void {
   });
 
   t.test('an old process that is killed while the new one boots: the new one answers at once', async (t) => {
-    const { flag, health } = await choose();
+    const { flag, health } = choose();
     const { server, folder } = await startSite(t, mode, '', [flag]);
     writeFileSync(join(folder, 'app.mjs'), `${GATE}${appOf('two')}`);
     server.kill('SIGUSR2');

@@ -109,7 +109,7 @@ function hostile(mode: Mode): void {
 
 function places(mode: Mode): void {
   t.test('it listens on the loopback alone unless another address is given', async (t) => {
-    const port = await freePort();
+    const port = freePort();
     const server = await startTricorn(t, lab, [...modes[mode], `--health-port=${port}`]);
     const isSaid = (end: string) => ` and http://127.0.0.1:${port}${end} (health)`;
     t.ok(server.lines.find(({ msg }) => msg.startsWith('Ready'))?.msg.endsWith(isSaid('')));

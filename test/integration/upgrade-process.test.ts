@@ -131,7 +131,7 @@ t.test('other addresses in the configuration are bound, and what nobody asks for
   const folder = shortFolder(t);
   const ini = (port: number, name: string, more = ''): string =>
     `[options]\nhttp_interface = 127.0.0.1\nhttp_port = ${port}\nhttp_socket = ${name}\n${more}`;
-  const [first, second] = [await freePort(), await freePort()];
+  const [first, second] = [freePort(), freePort()];
   const server = await startConfigured(t, folder, ini(first, 'one.sock'));
   writeFileSync(join(folder, 'tricorn.ini'), ini(second, 'two.sock', 'http_socket_mode = 600\n'));
   let pid = await upgrade(server, server.pid);

@@ -20,7 +20,7 @@ export async function startPostgres(t: Pick<Test, 'teardown'>, flags: readonly s
   const folder = mkdtempSync(join(tmpdir(), 'tricorn-postgres-'));
   // As root, the server runs as another user.
   chmodSync(folder, 0o755);
-  const port = await freePort();
+  const port = freePort();
   const readOnly = Promise.withResolvers<void>();
   const server = new EmbeddedPostgres({
     databaseDir: join(folder, 'data'),

@@ -90,7 +90,7 @@ t.test('evented_port: a listener of its own, which only evented workers get', as
 });
 
 t.test('health_port: a listener of its own, which no worker gets, and which outlives the others', async (t) => {
-  const port = await freePort();
+  const port = freePort();
   const { listeners } = await open(t, ['--http-interface=127.0.0.1', `--health-port=${port}`]);
   t.equal(listeners.health?.shown, `127.0.0.1:${port}`, 'on the loopback alone');
   t.notOk(listeners.isHealthForeign);
@@ -107,7 +107,7 @@ t.test('health_port: a listener of its own, which no worker gets, and which outl
 });
 
 t.test('http_enable = false: the health port alone', async (t) => {
-  const port = await freePort();
+  const port = freePort();
   const { listeners } = await open(t, ['--no-http', `--health-port=${port}`]);
   t.same(listeners.all, [listeners.health]);
   const { listeners: checked } = await open(t, [`--health-port=${port}`], { bind: false });
