@@ -53,6 +53,11 @@ async function readAnswer(response: http.IncomingMessage): Promise<Answer> {
   return { status: response.statusCode ?? 0, headers: response.headers, body };
 }
 
+/** Resolves when the connection has ended, however it did: once() rejects when a reset comes first. */
+export function closed(socket: net.Socket): Promise<unknown> {
+  return new Promise((resolve) => socket.on('close', resolve));
+}
+
 /** Sends bytes as they are, and gives back all that comes until the server closes. */
 export async function raw(port: number, ...pieces: readonly (string | Buffer)[]): Promise<string> {
   const socket = net.connect(port, '127.0.0.1');
@@ -60,7 +65,7 @@ export async function raw(port: number, ...pieces: readonly (string | Buffer)[])
   let answer = '';
   socket.on('data', (chunk) => (answer += String(chunk)));
   for (const piece of pieces) socket.write(piece);
-  await once(socket, 'close');
+  await closed(socket);
   return answer;
 }
 
@@ -128,8 +133,7 @@ export class RawConnection {
 
   private constructor(socket: net.Socket) {
     this.socket = socket;
-    // Not once(): that rejects when a reset comes first.
-    this.closed = new Promise((resolve) => socket.on('close', resolve));
+    this.closed = closed(socket);
     socket.on('data', (chunk) => (this.#text += chunk.toString()));
     socket.on('error', () => {});
   }

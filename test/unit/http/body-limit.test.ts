@@ -4,7 +4,7 @@ import net from 'node:net';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import { limitBody } from '../../../src/http/body-limit.ts';
-import { raw } from '../../support/http.ts';
+import { closed, raw } from '../../support/http.ts';
 
 interface Limited {
   readonly port: number;
@@ -83,7 +83,7 @@ t.test('cuts the connection where the answer has begun', async (t) => {
   const [answer] = (await once(socket, 'data')) as [Buffer];
   t.match(answer.toString(), /^HTTP\/1.1 200 [^]*early/);
   socket.write(chunk(11));
-  await once(socket, 'close');
+  await closed(socket);
   t.strictSame(app.read, ['failed: TRC_BODY_LIMIT']);
 });
 
@@ -95,7 +95,7 @@ t.test('a client that goes on sending is cut after a while', async (t) => {
   socket.on('data', (data) => (answer += String(data)));
   socket.write(CHUNKED);
   const timer = setInterval(() => socket.write(chunk(100)), 20);
-  await once(socket, 'close');
+  await closed(socket);
   clearInterval(timer);
   t.match(answer, /^HTTP\/1.1 413 /);
 });
