@@ -77,9 +77,7 @@ t.test('what was passed to another process is ignored, and that is said', async 
 });
 
 t.test('evented_port: a listener of its own, which only evented workers get', async (t) => {
-  const free = await open(t, ['--http-interface=127.0.0.1']);
-  const port = new URL(free.listeners.url ?? '').port;
-  free.listeners.close();
+  const port = freePort();
   const { listeners } = await open(t, ['--http-interface=127.0.0.1', `--evented-port=${port}`]);
   t.equal(listeners.aside[0]?.shown, `127.0.0.1:${port}`);
   t.equal(listeners.of('http').length, 1);
