@@ -7,6 +7,7 @@ import Fastify from 'fastify';
 import t, { type Test } from 'tap';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { plugin } from '../../../fixtures/apps/load-app.ts';
+import { freePort } from '../../../support/free-port.ts';
 import { eventText } from '../../../support/load/content.ts';
 import { startLoad, type Load } from '../../../support/load/load.ts';
 import { formatReport, type ClientKind } from '../../../support/load/tally.ts';
@@ -170,11 +171,7 @@ for (const [what, { kind, detail, by = 'keepAlive', answer }] of Object.entries(
 }
 
 t.test('nobody listens: refused, and after expectStop() no failure', async (t) => {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = `http://127.0.0.1:${(server.address() as net.AddressInfo).port}`;
-  server.close();
-  await once(server, 'close');
+  const url = `http://127.0.0.1:${freePort()}`;
   for (const kind of ['fresh', 'websocket'] as const) {
     t.match(await load(t, url, kind).failure, { kind: 'refused' });
     const expecting = load(t, url, kind);
@@ -187,8 +184,16 @@ t.test('nobody listens: refused, and after expectStop() no failure', async (t) =
 });
 
 t.test('an idle connection that is closed before it is used again is noted, not failed', async (t) => {
-  const url = await startRogue(t, (socket, _count, path) => socket.end(answerTo(path)));
+  const left = Promise.withResolvers<unknown>();
+  const url = await startRogue(t, (socket, _count, path) => {
+    socket.once('close', left.resolve);
+    socket.end(answerTo(path));
+  });
   const running = load(t, url, 'keepAlive');
+  // The client asks nothing more until it has seen the close of its first connection, and closed it itself.
+  await running.pause();
+  await left.promise;
+  running.resume();
   // Whichever comes first: the close may also meet a request that is on its way.
   await Promise.race([running.until(30), running.failure]);
   const { notes, failures } = await running.stop();
