@@ -9,9 +9,12 @@ function block(ms: number): void {
   while (performance.now() < end);
 }
 
-/** One turn through the timers that are due by now: the gauge's own is among them. */
+/** One turn through the timers that are due by now: the gauge's own is among them. The loop does not wait for any. */
 function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 1));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setTimeout(resolve, 1);
+  block(3);
+  return promise;
 }
 
 /** A gauge whose timer has begun to measure: it measures from one of its turns to the next. */
