@@ -23,12 +23,13 @@ export function hammerTests(engine: string, url: () => Promise<string>): void {
     const hammer = await prepare(t, 20);
     await Promise.all([1, 2, 3].map((number) => hammer.start(number)));
     await hammer.until((lines) => ends(lines).length >= 24);
+    // Who stops while it acquires a run gives it back; one that has not heard of the stop yet makes another attempt.
+    t.ok(hammer.lines().every(({ attempt }) => attempt === 1));
     await hammer.stop();
     const lines = hammer.lines();
     t.same(overlaps(lines), []);
     t.same(doubled(lines), []);
     for (const name of NAMES) t.same(gaps(lines, name), [], `${name} has all of its ticks`);
-    t.ok(lines.every(({ attempt }) => attempt === 1));
   });
 
   t.test(`${engine}: killed in mid-run, a job is taken up within 2 s; every tick is run at least once`, async (t) => {
