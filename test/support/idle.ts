@@ -25,9 +25,18 @@ export async function stop(pid: number): Promise<void> {
 
 function isStopped(pid: number): boolean {
   return readdirSync(`/proc/${pid}/task`).every((thread) => {
-    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+    const stat = textOf(`/proc/${pid}/task/${thread}/stat`);
     return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
   });
+}
+
+/** '' of a thread that has just ended. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Accepted, and not closed by the process. What waits in the accept queue belongs to nobody yet. */

@@ -77,7 +77,7 @@ export async function serve(app: string, setup: Setup = {}): Promise<Served> {
   const end = async (): Promise<void> => {
     for (const socket of sockets) socket.destroy();
     acceptor.close();
-    await mounted.stop(2000);
+    await mounted.stop(60_000);
   };
   return { app: mounted, port, url: `http://127.0.0.1:${port}`, lines, end };
 }
