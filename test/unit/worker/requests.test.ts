@@ -23,24 +23,25 @@ t.test('requests pass, are counted while they are in flight, and no longer', asy
 });
 
 t.test('over limit_time_real: 503 where nothing was sent, and the app is told that its client is gone', async (t) => {
-  const { app, url, lines, requests } = await serve(t, '--limit-time-real=0.1');
+  const { app, url, logged, requests } = await serve(t, '--limit-time-real=0.1');
   const answer = get(`${url}/slow?x=1`);
   const [request, response] = (await once(app, 'request')) as Arrival;
   const gone = new Promise((resolve) => request.on('close', resolve));
   t.match(await answer, { status: 503, headers: { connection: 'close' }, body: /TRC_REQUEST_TIME/ });
   await gone;
   t.doesNotThrow(() => response.end('too late'), 'what the app writes afterwards goes nowhere');
-  t.match(lines(), [{ level: 40, limit: 'limit_time_real', request: 'GET /slow?x=1', msg: /answered 503/ }]);
+  const lines = await logged('limit_time_real');
+  t.match(lines, [{ level: 40, limit: 'limit_time_real', request: 'GET /slow?x=1', msg: /answered 503/ }]);
   t.equal(requests.refused, 1);
 });
 
 t.test('over limit_time_real with an answer begun: the connection is cut', async (t) => {
-  const { app, url, lines } = await serve(t, '--limit-time-real=0.1');
+  const { app, url, logged } = await serve(t, '--limit-time-real=0.1');
   const answer = get(`${url}/slow`);
   const [, response] = (await once(app, 'request')) as Arrival;
   response.write('begun');
   await t.rejects(answer);
-  t.match(lines(), [{ msg: /GET \/slow: over limit_time_real, its connection is cut/ }]);
+  t.match(await logged('limit_time_real'), [{ msg: /GET \/slow: over limit_time_real, its connection is cut/ }]);
 });
 
 t.test('event streams may last, by their header or by the wish of their client', async (t) => {
@@ -129,7 +130,7 @@ t.test('a poisoned route is refused, others are not', async (t) => {
 });
 
 t.test('limits that change while requests wait, run and stay', async (t) => {
-  const { app, url, terms, requests, lines } = await serve(t, '--max-inflight=1');
+  const { app, url, terms, requests, logged } = await serve(t, '--max-inflight=1');
   const first = get(`${url}/first`);
   const [, response] = (await once(app, 'request')) as Arrival;
   const others = [get(`${url}/second`), get(`${url}/third`)];
@@ -144,7 +145,7 @@ t.test('limits that change while requests wait, run and stay', async (t) => {
   for (const answer of await Promise.all([first, ...others])) t.equal(answer.status, 200);
   terms.change({ limit_time_real: 0.1 });
   t.match(await get(`${url}/late`), { status: 503, body: /TRC_REQUEST_TIME/ });
-  t.match(lines(), [{ limit: 'limit_time_real', request: 'GET /late' }]);
+  t.match(await logged('limit_time_real'), [{ limit: 'limit_time_real', request: 'GET /late' }]);
 });
 
 t.test('those that run when max_inflight comes have their places', async (t) => {

@@ -1,6 +1,5 @@
 /** A server whose requests a Requests has taken over, as an AppLoop does it; the test is the app. */
 import { EventEmitter, once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import type net from 'node:net';
 import type { Test } from 'tap';
@@ -8,6 +7,7 @@ import { openLog } from '../../../src/log/open-log.ts';
 import { Ledger } from '../../../src/worker/ledger.ts';
 import { Requests } from '../../../src/worker/requests.ts';
 import { Terms } from '../../../src/worker/terms.ts';
+import { holds, jsonLines } from '../log/support.ts';
 import { configOf } from '../supervisor/support.ts';
 
 export type Arrival = [http.IncomingMessage, http.ServerResponse];
@@ -21,8 +21,8 @@ export interface Served {
   readonly url: string;
   /** 'request' with request and response, when the app gets one; the test answers. */
   readonly app: EventEmitter<{ request: Arrival }>;
-  /** What was logged. */
-  readonly lines: () => Record<string, unknown>[];
+  /** What was logged, as soon as that text is in it: a line may be on its way to the file. */
+  readonly logged: (text: string) => Promise<Record<string, unknown>[]>;
 }
 
 export async function serve(t: Test, ...flags: string[]): Promise<Served> {
@@ -53,10 +53,6 @@ export async function serve(t: Test, ...flags: string[]): Promise<Served> {
     log.close();
   });
   const { port } = server.address() as net.AddressInfo;
-  const lines = (): Record<string, unknown>[] => {
-    log.flushSync();
-    const text = readFileSync(logfile, 'utf8').trim();
-    return text.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
-  };
-  return { requests, terms, ledger, connections, port, url: `http://127.0.0.1:${port}`, app, lines };
+  const logged: Served['logged'] = async (text) => jsonLines(await holds(logfile, text));
+  return { requests, terms, ledger, connections, port, url: `http://127.0.0.1:${port}`, app, logged };
 }
