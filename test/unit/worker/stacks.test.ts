@@ -8,17 +8,17 @@ import { runModule } from '../supervisor/support.ts';
 const WATCHER = JSON.stringify(join(import.meta.dirname, 'watching-thread.ts'));
 
 /**
- * A process whose main thread goes on as `main` says while a thread beside it takes its stack `times` times. The shared
- * `done` counts those that are through.
+ * A process whose main thread goes on as `main` says while a thread beside it takes its stack `times` times, once
+ * `shared[BEGUN]` is set. `shared[DONE]` counts those that are through.
  */
 async function stacksOfMain(t: Test, main: string, times = 1): Promise<{ frames: string[] }[]> {
   const script = `
     import { Worker } from 'node:worker_threads';
-    const done = new Int32Array(new SharedArrayBuffer(4));
-    const watcher = new Worker(${WATCHER}, { execArgv: [], workerData: { done, times: ${times} } });
+    const [DONE, BEGUN] = [0, 1];
+    const shared = new Int32Array(new SharedArrayBuffer(8));
+    const watcher = new Worker(${WATCHER}, { execArgv: [], workerData: { shared, times: ${times} } });
     await new Promise((resolve) => watcher.once('message', resolve));
     const through = new Promise((resolve) => watcher.on('message', (message) => message === 'through' && resolve()));
-    watcher.postMessage('begin');
     ${main}
     await through;
     process.exit();`;
@@ -32,7 +32,7 @@ async function stacksOfMain(t: Test, main: string, times = 1): Promise<{ frames:
 t.test('a blocked main thread: its frames, the innermost first, with file and place', async (t) => {
   const [stack] = await stacksOfMain(
     t,
-    `function spin() { while (Atomics.load(done, 0) === 0); }
+    `function spin() { Atomics.store(shared, BEGUN, 1); while (Atomics.load(shared, DONE) === 0); }
      function handle() { spin(); }
      handle();`,
   );
@@ -44,7 +44,7 @@ t.test('a blocked main thread: its frames, the innermost first, with file and pl
 t.test('it may be asked again, and the main thread goes on', async (t) => {
   const stacks = await stacksOfMain(
     t,
-    `function spin() { while (Atomics.load(done, 0) < 3); }
+    `function spin() { Atomics.store(shared, BEGUN, 1); while (Atomics.load(shared, DONE) < 3); }
      spin();`,
     3,
   );
@@ -55,7 +55,8 @@ t.test('it may be asked again, and the main thread goes on', async (t) => {
 t.test('an idle main thread has no frames, and does not stop at its next work', async (t) => {
   const stacks = await stacksOfMain(
     t,
-    `await through;
+    `Atomics.store(shared, BEGUN, 2);
+     await through;
      console.log(JSON.stringify({ frames: ['it went on'] }));`,
   );
   t.same(stacks, [{ frames: [] }, { frames: ['it went on'] }]);
@@ -71,8 +72,10 @@ async function startSpinning(t: Test, name: string, functionName: string): Promi
   const stopped = new Int32Array(new SharedArrayBuffer(4));
   const script = `
     const { parentPort, workerData } = require('node:worker_threads');
-    parentPort.postMessage('spins');
-    (function ${functionName}() { while (Atomics.load(workerData, 0) === 0); })();`;
+    (function ${functionName}() {
+      parentPort.postMessage('spins');
+      while (Atomics.load(workerData, 0) === 0);
+    })();`;
   const thread = new Worker(script, { eval: true, name, workerData: stopped });
   t.teardown(() => thread.terminate());
   await once(thread, 'message');
@@ -95,6 +98,9 @@ async function startIdle(t: Test, name: string): Promise<Worker> {
   );
   const thread = new Worker(file, { name });
   t.teardown(() => thread.terminate());
+  await once(thread, 'message');
+  // It may not have left its module yet; once it has answered, nothing but the wake is on its stack.
+  thread.postMessage('first');
   await once(thread, 'message');
   return thread;
 }
