@@ -105,7 +105,9 @@ export class HealthPort {
   /** Until the last connection has ended. */
   async #finish(): Promise<void> {
     const ended = [...this.#sockets].map((socket) => once(socket, 'close'));
-    await Promise.race([Promise.allSettled(ended), pass(LAST_MS, undefined, { ref: false })]);
+    // One turn more: where this process stood still meanwhile, what has come is yet to be read.
+    const late = pass(LAST_MS, undefined, { ref: false }).then(() => turn());
+    await Promise.race([Promise.allSettled(ended), late]);
   }
 
   #onConnection(socket: Socket): void {
