@@ -5,6 +5,7 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { GATE } from '../support/health.ts';
 import { get } from '../support/http.ts';
 import { formatReport } from '../support/load/tally.ts';
 import { appOf, begin, during, startSite, type Site } from '../support/site.ts';
@@ -107,11 +108,15 @@ function configuration(start: Start): void {
   });
 
   t.test('a burst of HUPs makes two reloads at most; the last configuration wins', async (t) => {
-    const { server, deploy, version } = await start(t);
+    const { folder, server, version } = await start(t);
+    // Nothing is reloaded before all have been sent.
+    writeFileSync(join(folder, 'app.mjs'), `${GATE}${appOf('one')}`);
     server.kill('SIGHUP');
     await server.line(/^Reload: .* starts$/);
-    deploy('two');
+    writeFileSync(join(folder, 'app.mjs'), `${GATE}${appOf('two')}`);
     for (let sent = 0; sent < 20; sent += 1) server.kill('SIGHUP');
+    await server.line(/^reload: waits for the reload that runs$/);
+    writeFileSync(join(folder, 'open'), '');
     await server.count(RELOADED, 2);
     t.equal(await version(), 'two');
     server.kill('SIGTERM');
@@ -150,7 +155,8 @@ function releases(mode: Mode): void {
 
 function many(start: Start): void {
   t.test('a reload while the service stops, and a stop while it reloads', async (t) => {
-    const { server } = await start(t);
+    const { folder, server } = await start(t);
+    writeFileSync(join(folder, 'app.mjs'), `${GATE}${appOf('two')}`);
     server.kill('SIGHUP');
     await server.line(/^Reload: .* starts$/);
     server.kill('SIGTERM');

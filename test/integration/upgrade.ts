@@ -6,10 +6,11 @@ import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { stop } from '../support/idle.ts';
+import { GATE } from '../support/health.ts';
 import { get, HeldRequest } from '../support/http.ts';
 import { shortFolder } from '../support/ini.ts';
 import { formatReport } from '../support/load/tally.ts';
-import { begin, during, startSite, type Site } from '../support/site.ts';
+import { appOf, begin, during, startSite, type Site } from '../support/site.ts';
 import { openSockets } from '../support/passed-sockets.ts';
 import { fixture, gone, modes, startTricorn, statusOf, type Mode } from '../support/tricorn.ts';
 import { endLast, FAILED, TAKEN, upgrade } from '../support/upgrade.ts';
@@ -89,7 +90,7 @@ const faults: Readonly<Record<string, { readonly ini?: string; readonly code?: s
 
 function broken(start: Start): void {
   t.test('upgrades that fail leave the old process serving, and no request is lost', async (t) => {
-    const { folder, server, deploy, configure, version } = await start(t, 'graceful_timeout = 2');
+    const { folder, server, deploy, configure, version } = await start(t);
     const load = begin(t, server);
     await load.until(100);
     const workers = server.workers();
@@ -178,12 +179,16 @@ function several(start: Start, mode: Mode): void {
   t.test(
     'USR2 twice is one upgrade, and a reload that was asked for meanwhile is made by the new process',
     async (t) => {
-      const { server } = await start(t);
+      const { folder, server } = await start(t);
+      // It is not over before both have been asked for.
+      writeFileSync(join(folder, 'app.mjs'), `${GATE}${appOf('two')}`);
       server.kill('SIGUSR2');
       await server.line(STARTS);
       server.kill('SIGUSR2');
       server.kill('SIGHUP');
       await server.line(/^Upgrade: one runs already$/);
+      await server.line(/^reload: waits for the upgrade that runs$/);
+      writeFileSync(join(folder, 'open'), '');
       await server.line(TAKEN);
       const [pid = 0, ...others] = server.successors;
       t.same(others, []);
