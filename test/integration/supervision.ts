@@ -55,7 +55,7 @@ function stuck(start: Start, mode: Mode): void {
   t.test('a loop that is blocked outside of JavaScript, too', async (t) => {
     const fifo = join(t.testdir({}), 'fifo');
     execFileSync('mkfifo', [fifo]);
-    const server = await start(t, '--limit-time-real=0.5');
+    const server = await start(t, '--limit-time-real=2');
     const blocked = get(`${server.url}/block-outside?fifo=${fifo}`).catch(() => {});
     t.match(await server.line(/is stuck and is killed/), { stack: /stuck outside of JavaScript/ });
     await server.line(/^(worker|thread) \d .*is ready/);
