@@ -1,6 +1,6 @@
 /** What its signals do in every mode. */
 import t from 'tap';
-import { get, HeldRequest } from '../support/http.ts';
+import { get, HeldRequest, RawConnection } from '../support/http.ts';
 import { startLab } from '../support/lab.ts';
 import { statistics } from '../support/statistics.ts';
 import { loops, type Mode, type Tricorn } from '../support/tricorn.ts';
@@ -54,8 +54,11 @@ async function loopNames(server: Tricorn, expected: number): Promise<string[]> {
 function reports(mode: Mode): void {
   t.test('USR1 logs the statistics of supervisor and every loop, with those of the app', async (t) => {
     const server = await startLab(t, mode);
-    await get(`${server.url}/who`);
-    const held = await HeldRequest.begin(`${server.url}/wait`);
+    // On one connection: the end of another one might not have been noticed by then.
+    const client = await RawConnection.open(server.port);
+    await client.get('/who');
+    client.send('POST /wait HTTP/1.1\r\nHost: lab\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n');
+    await client.until(/^HTTP\/1\.1 100 /);
     const lines = await statistics(server, loops[mode]);
     const sum = (field: string): number => lines.reduce((total, line) => total + Number(line[field]), 0);
     t.equal(sum('requests'), 2);
@@ -75,7 +78,8 @@ function reports(mode: Mode): void {
       });
     }
     t.match(await server.line(/^Statistics of the supervisor/), { rss_mib: Number, workers: { ready: Number } });
-    await held.finish();
+    client.send('0\r\n\r\n');
+    t.match(await client.answer(), /^HTTP\/1\.1 200 /);
   });
 
   t.test('QUIT logs the stacks of supervisor and every loop, also of one that is blocked', async (t) => {
