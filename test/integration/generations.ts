@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { get } from '../support/http.ts';
+import { statistics } from '../support/statistics.ts';
 import { statusOf, type Shown } from '../support/status.ts';
 import { fixture, loops, modes, startTricorn, type LogLine, type Mode } from '../support/tricorn.ts';
 
@@ -69,10 +70,12 @@ function growsNot(mode: Mode): void {
     let probes = 0;
     const size = async () => {
       await server.count(/^Generation \d+ has ended$/, generations);
-      const children = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8').trim().split(' ');
-      const fds = readdirSync(`/proc/${server.pid}/fd`).length;
+      // It may have yet to close the connection of the command. Once it has heard of its workers it has.
+      await statistics(server, loops[mode]);
       server.kill('SIGWINCH');
       const { listeners, resources, heapUsed, rss } = (await server.count(/^Probe$/, (probes += 1))) as Probe;
+      const children = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8').trim().split(' ');
+      const fds = readdirSync(`/proc/${server.pid}/fd`).length;
       return { counts: { fds, children: children.length, listeners, resources }, heapUsed, rss };
     };
     const reload = async (): Promise<void> => {
