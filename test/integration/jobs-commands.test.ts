@@ -54,6 +54,8 @@ t.test('the commands about jobs', async (t) => {
     });
     t.match(await command('resume', 'rests'), { code: 0, stdout: 'rests is resumed\n' });
     await noted({ job: 'rests', what: 'end' });
+    // It has said so itself; that it has ended is written down later.
+    while ((await site.jobs())['rests']?.state === 'running');
     t.match(await command('pause', 'rests'), { code: 0, stdout: 'rests is paused\n' });
     t.match((await command('jobs')).stdout, /^rests +paused/m);
   });
