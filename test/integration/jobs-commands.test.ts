@@ -17,6 +17,8 @@ t.test('the commands about jobs', async (t) => {
     }`,
   });
   const { command, noted } = site;
+  // Neither a start nor a reload waits for its store for ever.
+  while (!(await command('jobs')).stdout.includes('rests'));
 
   await t.test('jobs: a table', async (t) => {
     const { code, stdout, stderr } = await command('jobs');
@@ -83,6 +85,7 @@ t.test('the commands about jobs', async (t) => {
   await t.test('a job that is gone: refused, and nothing is changed', async (t) => {
     site.deploy('{ asked: { every: 3600, run: noted() } }');
     t.match(await site.server.control('reload'), { code: 0 });
+    while ((await site.jobs())['fails']?.state !== 'gone');
     for (const args of [
       ['run', 'rests'],
       ['run', 'rests', '--wait'],

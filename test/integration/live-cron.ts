@@ -23,7 +23,7 @@ const MORE = `
 interface Running extends CronSite {
   /** Writes these lines into the ini, and has them applied. @returns what the command says */
   apply(...lines: readonly string[]): Promise<string>;
-  trigger(job: string): Promise<unknown>;
+  trigger(job: string): Promise<void>;
   /** Lets jobs that wait for that file go on. */
   touch(file: string): void;
 }
@@ -39,7 +39,10 @@ async function start(t: Test, options: CronSiteOptions): Promise<Running> {
   return {
     ...site,
     apply,
-    trigger: (job) => get(`${server.url}/trigger/${job}`),
+    trigger: async (job) => {
+      const { status, body } = await get(`${server.url}/trigger/${job}`);
+      if (status !== 200) throw new Error(`${job} is not triggered: ${body}`);
+    },
     touch: (file) => writeFileSync(join(folder, file), ''),
   };
 }
@@ -106,10 +109,10 @@ function crew(mode: Mode): void {
     }`;
     const site = await start(t, { mode, jobs, ini: 'max_cron_threads = 1' });
     const { server, apply, trigger, noted, notes, touch } = site;
-    const declared = await site.jobs();
     const [first] = cronWorkersOf(site);
     for (const job of ['a', 'b', 'c']) await trigger(job);
     await noted({ what: 'begin' });
+    const declared = await site.jobs();
     t.equal(notes().length, 1, 'one at a time');
     t.match(await apply('max_cron_threads = 3'), /^0: reload done: max_cron_threads = 3$/m);
     for (const job of ['a', 'b', 'c']) await noted({ job, what: 'begin' });

@@ -119,7 +119,10 @@ function isLike(note: Note, match: Partial<Note>): boolean {
   return Object.entries(match).every(([key, value]) => note[key as keyof Note] === value);
 }
 
-/** `noted` is for the jobs; whoever GETs /trigger/NAME has it triggered. */
+/**
+ * `noted` is for the jobs; whoever GETs /trigger/NAME has it triggered, once it is known: a start waits 2 s for its store, and
+ * no longer.
+ */
 function appOf(folder: string, jobs: string, more: string): string {
   return `
     import { appendFileSync } from 'node:fs';
@@ -138,6 +141,16 @@ function appOf(folder: string, jobs: string, more: string): string {
       await body(job);
       note('end', job);
     };
+    const triggerKnown = async (name) => {
+      for (;;) {
+        try {
+          return await trigger(name);
+        } catch (error) {
+          if (error.code !== 'TRC_JOB_UNKNOWN') throw error;
+          await pass(20);
+        }
+      }
+    };
     export default defineApp({
       onStart: async (context) => {
         role = context.role;
@@ -146,7 +159,7 @@ function appOf(folder: string, jobs: string, more: string): string {
       handler: async (req, res) => {
         const [, name] = /^\\/trigger\\/(.+)$/.exec(req.url) ?? [];
         try {
-          if (name !== undefined) await trigger(name);
+          if (name !== undefined) await triggerKnown(name);
           res.end(String(process.pid));
         } catch (error) {
           res.writeHead(503).end(error.code);
