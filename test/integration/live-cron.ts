@@ -165,7 +165,8 @@ function age(mode: Mode): void {
     const { server, apply, trigger, noted, notes, touch } = await start(t, { mode, jobs, ini: '' });
     await trigger('a');
     await noted({ job: 'a', what: 'begin' });
-    t.match(await apply('limit_time_worker_cron = 1'), /^0: reload done: limit_time_worker_cron = 1 s$/m);
+    // Time enough for each to boot, to publish its jobs and to take one: it takes none when it is too old.
+    t.match(await apply('limit_time_worker_cron = 5'), /^0: reload done: limit_time_worker_cron = 5 s$/m);
     // The one that runs no job.
     await server.line(/is due to be recycled: limit_time_worker_cron: /);
     t.equal(notes().length, 1);
