@@ -145,6 +145,12 @@ export class PoolThread extends EventEmitter<Events> {
     void this.#worker.terminate();
   }
 
+  /** It will not be ready, and that is why. */
+  giveUp(error: WireError): void {
+    this.#onFatal(error);
+    this.kill();
+  }
+
   #onMessage(message: FromThread): void {
     if (message.type === 'broken' || message.type === 'published') this.emit(message.type);
     else if (message.type === 'worn') this.emit('worn', message.reason);

@@ -23,7 +23,6 @@ export class Renewal {
   readonly #options: RenewalOptions;
   readonly #over: PromiseWithResolvers<WireError | undefined> = Promise.withResolvers();
   #retired: PoolThread | undefined;
-  #late: NodeJS.Timeout | undefined;
   #isOver = false;
 
   constructor(options: RenewalOptions) {
@@ -40,7 +39,7 @@ export class Renewal {
     if (this.#isOver || this.#retired?.state === 'retiring') return;
     const old = this.#old();
     this.#retired = old.find(({ state }) => state === 'ready');
-    if (this.#retired) this.#retire(this.#retired);
+    if (this.#retired) this.#retired.retire();
     else if (old.length === 0) this.#end();
   }
 
@@ -56,12 +55,6 @@ export class Renewal {
   /** Ends those that still boot: they have nothing to finish. */
   killStarting(): void {
     for (const thread of this.#options.threads) if (thread.state === 'starting') thread.kill();
-  }
-
-  #retire(thread: PoolThread): void {
-    thread.retire();
-    clearTimeout(this.#late);
-    this.#late = setTimeout(() => this.killStarting(), this.#options.config.boot_timeout * 1000).unref();
   }
 
   /** Those that still have to be replaced. */
@@ -82,7 +75,6 @@ export class Renewal {
 
   #end(error?: WireError): void {
     this.#isOver = true;
-    clearTimeout(this.#late);
     this.#over.resolve(error);
   }
 }

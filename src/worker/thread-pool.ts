@@ -17,6 +17,7 @@ import { isDrainable, plan, retire } from '../roster/plan.ts';
 import { Slots } from '../roster/slots.ts';
 import { watchLimits } from '../watchdog/limits.ts';
 import { Watchdog, type Watched } from '../watchdog/watchdog.ts';
+import { limitBoot } from './boot-limit.ts';
 import { Descriptors } from './descriptors.ts';
 import type { Engine, EngineOptions } from './engine.ts';
 import { tell } from './http-worker.ts';
@@ -219,6 +220,7 @@ export class ThreadPool implements Engine {
     const thread = new PoolThread(boot, this.#spares.pop());
     thread.on('exit', () => this.#regions.release(recorder));
     this.#threads.add(thread);
+    limitBoot(thread, boot.config, () => this.#booted);
     const watchdog = new Watchdog(this.#watched(thread), this.#log.log);
     watchdog.watch(watchLimits(this.#terms.config, this.#boot.role));
     this.#watchdogs.add(watchdog);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -106,6 +106,22 @@ t.test('a thread that dies is replaced by its number; the others serve on', asyn
   t.match(log, /thread (\d) died: exit code 7; it is replaced.*thread \1 is ready/s);
   t.same(new Set(await pool.threads()), new Set([1, 2]));
   t.equal(await request(pool, '/'), 'served');
+});
+
+t.test('a thread that replaces another is ended at boot_timeout, with where it stands, and tried again', async (t) => {
+  const pool = await startPool(t, 2);
+  pool.go();
+  t.equal(await bootOfPool(pool), 'ready');
+  pool.handle.send({ type: 'live', settings: { boot_timeout: 0.1 } });
+  rmSync(join(pool.folder, 'go'));
+  await t.rejects(request(pool, '/exit'), { code: 'ECONNRESET' });
+  const log = await holds(join(pool.folder, 'log'), 'TRC_BOOT_TIMEOUT');
+  t.match(log, /thread \d: the app .*app\.mjs was not ready within boot_timeout = 0\.1 s/);
+  t.equal(await request(pool, '/'), 'served', 'by the other one');
+  pool.handle.send({ type: 'live', settings: { boot_timeout: 60 } });
+  pool.go();
+  await holds(join(pool.folder, 'log'), 'is ready');
+  t.same(new Set(await pool.threads()), new Set([1, 2]));
 });
 
 t.test('it grows and shrinks by the highest number', async (t) => {
