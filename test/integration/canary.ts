@@ -5,10 +5,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { movedClock } from '../support/clock.ts';
 import { get } from '../support/http.ts';
 import { type Load, startLoad } from '../support/load/load.ts';
 import { formatReport } from '../support/load/tally.ts';
-import { fixture, modes, startTricorn, type LogLine, type Mode, type Tricorn } from '../support/tricorn.ts';
+import { fixture, modes, startTricorn, type Mode, type Tricorn } from '../support/tricorn.ts';
 
 const everybody = { keepAlive: 12, fresh: 12, pipelined: 1, upload: 1, download: 1, sse: 1, websocket: 1 };
 const RELOADED = /^Reload: generation \d+ serves/;
@@ -38,22 +39,50 @@ const STEADY_MS = 200;
 
 const GOOD = "return 'good';";
 
+/** What has become of the requests for /more. */
+interface Asked {
+  /** Not answered yet: by number, how many were when it began. */
+  readonly pending: Map<number, number>;
+  answered: number;
+  failed: number;
+  slow: number;
+}
+
 interface Worse {
   /** What its /more does. */
   readonly more: string;
   /** What the log says of it. */
   readonly says: RegExp;
+  /** Whether it has shown; absent: it goes away by itself. */
+  readonly shows?: (asked: Asked) => boolean;
 }
 
+/** Of each event loop, 50 requests do not count; with fewer than 20 that do, nothing is known. */
+const ENOUGH = 160;
+
+/** So many hang: since each of them began, as many others were answered as it takes. */
+const hangs =
+  (count: number) =>
+  ({ answered, pending }: Asked): boolean =>
+    [...pending.values()].filter((before) => answered - before >= ENOUGH).length >= count;
+
 const bad: Readonly<Record<string, Worse>> = {
-  'answers 500 to some': { more: "return reply.code(Math.random() < 0.5 ? 500 : 200).send('');", says: /error rate/ },
-  'is slow': { more: "await pass(300); return 'slow';", says: /p95/ },
+  'answers 500 to some': {
+    more: "return reply.code(Math.random() < 0.5 ? 500 : 200).send('');",
+    says: /error rate/,
+    shows: ({ failed }) => failed >= ENOUGH,
+  },
+  'is slow': {
+    more: "await pass(1000); return 'slow';",
+    says: /p95/,
+    shows: ({ slow }) => slow >= ENOUGH,
+  },
 };
 
 /** These take other requests down with them. */
 const ruinous: Readonly<Record<string, Worse>> = {
-  'never answers': { more: 'await new Promise(() => {});', says: /p95/ },
-  'blocks its event loop': { more: 'for (;;);', says: /is blocked/ },
+  'never answers': { more: 'await new Promise(() => {});', says: /p95/, shows: hangs(ENOUGH) },
+  'blocks its event loop': { more: 'for (;;);', says: /is blocked/, shows: hangs(1) },
   'throws where nobody catches it': {
     more: "setImmediate(() => { throw new Error('no'); }); await pass(10);",
     says: /it has lost/,
@@ -66,14 +95,19 @@ interface Site {
   readonly load: Load;
   deploy(version: string, more: string, ms?: number): void;
   version(): Promise<string>;
+  /** A canary of an hour is over: how much there is to judge does not depend on how fast the machine is. */
+  endCanary(): void;
 }
 
-async function start(t: Test, mode: Mode, canary = '50%,1s', ini = '', ms = 0): Promise<Site> {
+async function start(t: Test, mode: Mode, canary = '50%,1h', ini = '', ms = 0): Promise<Site> {
+  const clock = movedClock(t, 'supervisor');
+  let hours = 0;
   const folder = t.testdir({
     'app.mjs': appOf('one', GOOD, ms),
     'tricorn.ini': `[options]\ncanary = ${canary}\ngraceful_timeout = 2\n${ini}`,
   });
-  const server = await startTricorn(t, 'app.mjs', [...modes[mode], '--no-access-log'], { cwd: folder });
+  const flags = [...modes[mode], '--no-access-log'];
+  const server = await startTricorn(t, 'app.mjs', flags, { cwd: folder, ...clock.options });
   const load = startLoad(server.url, { clients: everybody });
   t.teardown(() => load.stop());
   return {
@@ -81,19 +115,36 @@ async function start(t: Test, mode: Mode, canary = '50%,1s', ini = '', ms = 0): 
     load,
     deploy: (version, more, each) => writeFileSync(join(folder, 'app.mjs'), appOf(version, more, each)),
     version: async () => (await get(`${server.url}/version`)).body,
+    endCanary: () => clock.ahead((hours += 1) * 3_600_000),
   };
 }
 
 /** Many clients ask for /more, one request after the other, whatever comes of it. They end with the test, or by stop(). */
-function ask(t: Test, server: Tricorn): { stop(): Promise<unknown> } {
+function ask(
+  t: Test,
+  server: Tricorn,
+): { until(enough: (asked: Asked) => boolean): Promise<void>; stop(): Promise<unknown> } {
   const asking = new AbortController();
+  const asked: Asked = { pending: new Map(), answered: 0, failed: 0, slow: 0 };
+  let begun = 0;
+  let tell = (): void => {};
+  const one = async (): Promise<void> => {
+    const number = (begun += 1);
+    asked.pending.set(number, asked.answered);
+    const answer = await get(`${server.url}/more`).catch(() => undefined);
+    asked.pending.delete(number);
+    if (answer) asked.answered += 1;
+    if (answer?.status === 500) asked.failed += 1;
+    if (answer?.body === 'slow') asked.slow += 1;
+    tell();
+  };
   const client = async (): Promise<void> => {
-    while (!asking.signal.aborted) await get(`${server.url}/more`).catch(() => {});
+    while (!asking.signal.aborted) await one();
   };
   const clients = Promise.all(Array.from({ length: 40 }, client));
   // Others come whatever becomes of these: where the new version hangs, all of them may hang before the old one has had a few.
   const others = setInterval(() => {
-    for (let left = 10; left > 0; left -= 1) void get(`${server.url}/more`).catch(() => {});
+    for (let left = 10; left > 0; left -= 1) void one();
   }, 50);
   const stop = (): Promise<unknown> => {
     asking.abort();
@@ -101,25 +152,45 @@ function ask(t: Test, server: Tricorn): { stop(): Promise<unknown> } {
     return clients;
   };
   t.teardown(() => void stop());
-  return { stop };
+  const until = (enough: (asked: Asked) => boolean): Promise<void> =>
+    new Promise((resolve) => {
+      tell = () => {
+        if (enough(asked)) resolve();
+      };
+    });
+  return { until, stop };
 }
 
-/** Waits for a line; rejects at the load's first failure. */
-async function during(load: Load, line: Promise<LogLine>): Promise<LogLine> {
-  return Promise.race([line, load.until(Infinity).then(() => line)]);
+/** Resolves when the new version has answered so often. */
+async function served({ version }: Site, wanted: string): Promise<void> {
+  let answers = 0;
+  const client = async (): Promise<void> => {
+    while (answers < ENOUGH) if ((await version()) === wanted) answers += 1;
+  };
+  await Promise.all(Array.from({ length: 20 }, client));
 }
 
-async function triesOf(t: Test, { server, deploy, version }: Site, kinds: typeof bad): Promise<void> {
+/** Waits for what is to happen; rejects at the load's first failure. */
+async function during<T>(load: Load, event: Promise<T>): Promise<T> {
+  return Promise.race([event, load.until(Infinity).then(() => event)]);
+}
+
+async function triesOf(t: Test, { server, deploy, version, endCanary }: Site, kinds: typeof bad): Promise<void> {
   const old = server.workers();
   let failed = 0;
-  for (const [kind, { more, says }] of Object.entries(kinds)) {
+  for (const [kind, { more, says, shows }] of Object.entries(kinds)) {
     deploy('two', more);
     server.kill('SIGHUP');
     failed += 1;
     await server.count(BEGUN, failed);
     const asking = ask(t, server);
     const promoted = server.line(RELOADED).then(() => Promise.reject(new Error(`${kind}: it was promoted`)));
-    const { code, msg } = await Promise.race([server.count(FAILED, failed), promoted]);
+    const decided = Promise.race([server.count(FAILED, failed), promoted]);
+    if (shows) {
+      await Promise.race([asking.until(shows), decided]);
+      endCanary();
+    }
+    const { code, msg } = await decided;
     t.equal(code, 'TRC_CANARY', kind);
     t.match(msg, says, kind);
     t.equal(await version(), 'one', kind);
@@ -141,13 +212,8 @@ export function canaries(mode: Mode): void {
 function promoted(mode: Mode): void {
   for (const strategy of ['surge', 'rolling']) {
     t.test(`a version that is as good is promoted, and no request is lost: ${strategy}`, async (t) => {
-      const { server, load, deploy, version } = await start(
-        t,
-        mode,
-        '50%,3s',
-        `reload_strategy = ${strategy}`,
-        STEADY_MS,
-      );
+      const site = await start(t, mode, '50%,1h', `reload_strategy = ${strategy}`, STEADY_MS);
+      const { server, load, deploy, version } = site;
       const old = new Set(server.workers());
       await load.until(100);
       deploy('two', GOOD, STEADY_MS);
@@ -157,6 +223,8 @@ function promoted(mode: Mode): void {
         [...old].every((pid) => server.workers().includes(pid)),
         'beside the old ones',
       );
+      await during(load, served(site, 'two'));
+      site.endCanary();
       const line = await during(load, server.line(JUDGED));
       t.match(line.msg, /^Canary passed: new p95 .* ms, errors 0 % .*; old p95/);
       t.match(line, { generation: 2, new: { errors: 0, error_rate: 0 }, old: { errors: 0, error_rate: 0 } });
@@ -179,6 +247,8 @@ function givenUp(mode: Mode): void {
     t.strictSame(report.failures, [], formatReport(report));
     site.deploy('three', GOOD);
     site.server.kill('SIGHUP');
+    await site.server.count(BEGUN, Object.keys(bad).length + 1);
+    site.endCanary();
     await site.server.line(RELOADED);
     t.equal(await site.version(), 'three', 'and the next good one is taken');
   });
@@ -210,7 +280,7 @@ function givenUp(mode: Mode): void {
 
 function unjudged(mode: Mode): void {
   t.test('nobody asks: it is taken, and the log says that nothing is known', async (t) => {
-    const { server, load, deploy, version } = await start(t, mode);
+    const { server, load, deploy, version } = await start(t, mode, '50%,1s');
     await load.stop();
     deploy('two', GOOD);
     server.kill('SIGHUP');
@@ -222,7 +292,7 @@ function unjudged(mode: Mode): void {
 
 function told(mode: Mode): void {
   t.test('who asks for the reload is told of the canary', async (t) => {
-    const { server, load, deploy } = await start(t, mode);
+    const { server, load, deploy } = await start(t, mode, '50%,1s');
     // Nobody is compared: what is told does not depend on the verdict.
     await load.stop();
     deploy('two', GOOD);

@@ -1,5 +1,6 @@
 /** A clock that a test moves on, for a real server in which a minute is to pass. */
-import { renameSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
@@ -13,12 +14,18 @@ export interface MovedClock {
   ahead(ms: number): void;
 }
 
-/** For a server that is started with these options. It is what faketime(1) does, for the monotonic clocks alone. */
-export function movedClock(t: Test): MovedClock {
-  const folder = t.testdir({ ahead: '0' });
+/**
+ * For a server that is started with these options. It is what faketime(1) does, for the monotonic clocks alone.
+ *
+ * @param of whose clock it is
+ */
+export function movedClock(t: Test, of: 'all' | 'supervisor' = 'all'): MovedClock {
+  const folder = mkdtempSync(join(tmpdir(), 'tricorn-clock-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'ahead');
+  writeFileSync(file, '0');
   return {
-    options: { execArgv: ['--import', LATER], env: { CLOCK_AHEAD: file } },
+    options: { execArgv: ['--import', LATER], env: { CLOCK_AHEAD: file, CLOCK_OF: of } },
     ahead: (ms) => {
       // In one step: half a number would be another time.
       writeFileSync(`${file}.next`, String(ms));
