@@ -3,6 +3,8 @@
  * a mode.
  */
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { cronWorkersOf, startCronSite } from '../support/cron-site.ts';
 import type { Mode } from '../support/tricorn.ts';
@@ -20,27 +22,27 @@ export function cronChanges(mode: Mode): void {
 function emptied(mode: Mode): void {
   t.test('an app that has no job any longer: all are gone, and come back with it', async (t) => {
     const site = await startCronSite(t, { mode, jobs: '{ often: { every: 1, run: noted() } }' });
-    const { server, noted, notes, deploy, jobs } = site;
+    const { server, noted, notes, deploy, jobsUntil } = site;
     await noted({ job: 'often', what: 'end' });
     deploy('{}');
     t.match(await server.control('reload'), { code: 0 });
-    t.match(await jobs(), { often: { state: 'gone', nextAt: null } });
+    t.match(await jobsUntil(({ often }) => often?.state === 'gone'), { often: { nextAt: null } });
     await server.line(/^Generation 1 has ended/);
     t.equal(cronWorkersOf(site).length, 0);
     const before = notes().length;
     deploy('{ often: { every: 1, run: noted() } }');
     t.match(await server.control('reload'), { code: 0 });
-    t.match(await jobs(), { often: { state: /waiting|running/ } });
+    t.match(await jobsUntil(({ often }) => often?.state !== 'gone'), { often: { state: /waiting|running/ } });
     await noted({ job: 'often', what: 'end' }, Math.floor(before / 2) + 1);
   });
 
   t.test('the same without HTTP, and at a restart with a store of its own', async (t) => {
-    const given = { mode, flags: ['--no-http'], ini: 'graceful_timeout = 5\ndata_dir = kept' };
+    const given = { mode, flags: ['--no-http'], ini: 'graceful_timeout = 60\ndata_dir = kept' };
     const site = await startCronSite(t, { ...given, jobs: '{ often: { every: 1, run: noted() } }' });
     await site.noted({ job: 'often', what: 'end' });
     site.deploy('{}');
     t.match(await site.server.control('reload'), { code: 0 });
-    t.match(await site.jobs(), { often: { state: 'gone' } });
+    await site.jobsUntil(({ often }) => often?.state === 'gone');
     // Those of the new generation, too: who else could have told that there are no jobs?
     while (cronWorkersOf(site).length > 0) await once(site.server, 'line');
     site.deploy('{ other: { every: 1, run: noted() } }');
@@ -50,7 +52,8 @@ function emptied(mode: Mode): void {
     t.strictSame(await site.server.ended, [0, null]);
     site.deploy('{}');
     await site.restart();
-    t.match(await site.jobs(), { often: { state: 'gone' }, other: { state: 'gone' } });
+    await site.jobsUntil(({ often, other }) => often?.state === 'gone' && other?.state === 'gone');
+    t.pass('at the restart, too');
   });
 }
 
@@ -88,13 +91,21 @@ function failed(mode: Mode): void {
 
 function canary(mode: Mode): void {
   t.test('neither has one whose canary was rolled back', async (t) => {
-    const ini = 'graceful_timeout = 5\ncanary = 50%,60s';
+    const ini = 'graceful_timeout = 60\ncanary = 50%,60s';
     const site = await startCronSite(t, { mode, ini, jobs: '{ job: { every: 1, run: noted() } }' });
-    const { server, noted, notes, deploy, jobs } = site;
+    const { server, noted, notes, deploy, jobs, folder } = site;
     await noted({ job: 'job', what: 'end' });
-    const dies = "globalThis.starting = ({ role }) => role !== 'cron' && setTimeout(() => process.exit(9), 500);";
+    const dies = `
+      import { existsSync } from 'node:fs';
+      globalThis.starting = ({ role }) => {
+        if (role !== 'cron') setInterval(() => existsSync('die') && process.exit(9), 20);
+      };`;
     deploy(`{ job: { ${YEARLY}, run: noted() } }`, dies);
-    t.match(await server.control('reload'), { code: 1, stderr: /it has lost/ });
+    const reload = server.control('reload');
+    // Not before: it would have died at its boot.
+    await server.line(/^Canary: \d of \d workers/);
+    writeFileSync(join(folder, 'die'), '');
+    t.match(await reload, { code: 1, stderr: /it has lost/ });
     t.match(await jobs(), { job: { rhythm: { everyMs: 1000 } } });
     await noted({ job: 'job', what: 'end' }, Math.floor(notes().length / 2) + 2);
   });
@@ -103,14 +114,17 @@ function canary(mode: Mode): void {
 function rolledBack(mode: Mode): void {
   t.test('a rollback brings the old schedule back', async (t) => {
     const site = await startCronSite(t, { mode, jobs: '{ job: { every: 1, run: noted() } }' });
-    const { server, noted, notes, deploy, jobs } = site;
+    const { server, noted, notes, deploy, jobsUntil } = site;
     await noted({ job: 'job', what: 'end' });
     deploy(`{ job: { ${YEARLY}, run: noted() }, other: { every: 1, run: noted() } }`);
     t.match(await server.control('reload'), { code: 0 });
-    t.match(await jobs(), { job: { rhythm: { cron: '@yearly' } }, other: { state: /waiting|running/ } });
+    t.match(await jobsUntil(({ other }) => other !== undefined), {
+      job: { rhythm: { cron: '@yearly' } },
+      other: { state: /waiting|running/ },
+    });
     await noted({ job: 'other', what: 'end' });
     t.match(await server.control('rollback'), { code: 0 });
-    t.match(await jobs(), { job: { rhythm: { everyMs: 1000 } }, other: { state: 'gone' } });
+    t.match(await jobsUntil(({ other }) => other?.state === 'gone'), { job: { rhythm: { everyMs: 1000 } } });
     const ended = notes().filter(({ job, what }) => job === 'job' && what === 'end').length;
     await noted({ job: 'job', what: 'end' }, ended + 2);
   });

@@ -22,6 +22,8 @@ export interface Note {
   readonly at: number;
 }
 
+export type Jobs = Readonly<Partial<Record<string, JobStatus>>>;
+
 export interface CronSite {
   readonly folder: string;
   readonly server: Tricorn;
@@ -33,7 +35,12 @@ export interface CronSite {
   /** Resolves with the `count`-th note that matches; rejects when the server ends first. */
   noted(match: Partial<Note>, count?: number): Promise<Note>;
   /** What `tricorn jobs` tells, by name. */
-  jobs(): Promise<Readonly<Record<string, JobStatus>>>;
+  jobs(): Promise<Jobs>;
+  /**
+   * The same, once it is as it should be: a job has told its end before the store knows of it, and on a slow machine a change
+   * is over before the workers have declared their jobs.
+   */
+  jobsUntil(isSo: (jobs: Jobs) => boolean): Promise<Jobs>;
   /** Runs `tricorn ARGS` there, to its end. */
   command(...args: readonly string[]): Promise<Answered>;
 }
@@ -49,7 +56,7 @@ export interface CronSiteOptions {
 }
 
 export async function startCronSite(t: Test, options: CronSiteOptions): Promise<CronSite> {
-  const { mode, jobs, ini = 'graceful_timeout = 5', flags: given = [], more = '' } = options;
+  const { mode, jobs, ini = 'graceful_timeout = 60', flags: given = [], more = '' } = options;
   const folder = t.testdir({ releases: {}, 'notes.jsonl': '', 'tricorn.ini': `[options]\n${ini}` });
   const deploy = releaser(folder);
   deploy(jobs, more);
@@ -62,15 +69,23 @@ export async function startCronSite(t: Test, options: CronSiteOptions): Promise<
     return server;
   };
   const command = (...args: readonly string[]): Promise<Answered> => runCommand(folder, args);
+  const told = async (): Promise<Jobs> => {
+    const { jobs: found } = JSON.parse((await command('jobs', '--json')).stdout) as { jobs: JobStatus[] };
+    return Object.fromEntries(found.map((job) => [job.name, job]));
+  };
   return {
     folder,
     server: await start(),
     restart: start,
     deploy: (text, other = more) => deploy(text, other),
     command,
-    jobs: async () => {
-      const { jobs: found } = JSON.parse((await command('jobs', '--json')).stdout) as { jobs: JobStatus[] };
-      return Object.fromEntries(found.map((job) => [job.name, job]));
+    jobs: told,
+    jobsUntil: async (isSo) => {
+      for (;;) {
+        const found = await told();
+        if (isSo(found)) return found;
+        if (isOver) throw new Error(`it ended, and its jobs are ${JSON.stringify(found)}`);
+      }
     },
     ...notebook(folder, () => isOver),
   };
