@@ -2,7 +2,8 @@
  * What docs/cron.md promises of workers, on the real command: jobs run beside HTTP and harm nobody, whatever becomes of the
  * worker that runs them. cron.*.test.ts run it, one file a mode.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { get } from '../support/http.ts';
 import { cronWorkersOf, overlaps, startCronSite } from '../support/cron-site.ts';
@@ -74,14 +75,17 @@ function blocked(mode: Mode): void {
     const again = await noted({ job: 'blocks', what: 'end', attempt: 2 });
     t.ok(again.runId > first.runId);
     const meanwhile = notes().filter(({ job, at }) => job === 'other' && at > first.at && at < again.at);
-    t.ok(meanwhile.length >= 8, 'the other cron worker goes on: two notes a run, for 6 s');
+    t.ok(
+      meanwhile.length >= 8,
+      'the other cron worker goes on: two notes a run, for 6 s and the wait before the retry',
+    );
     t.equal((await get(server.url)).status, 200);
     t.notOk(server.lines.some(({ msg }) => msg.includes('answered 503')));
   });
 }
 
 function killed(mode: Mode): void {
-  t.test('a run whose worker is killed by kill -9 is taken up within 2 s', async (t) => {
+  t.test('a run whose worker is killed by kill -9 is taken up at once', async (t) => {
     const site = await startCronSite(t, {
       mode,
       jobs: `{ long: { ${YEARLY}, run: noted(({ attempt }) => pass(attempt === 1 ? 60_000 : 1)) } }`,
@@ -100,8 +104,8 @@ function killed(mode: Mode): void {
       job: 'long',
       run: runId,
     });
-    // In threaded mode there is but one process, which must start first.
-    if (crewOf(mode) > 1) t.ok(again.at - at < 2000, `after ${again.at - at} ms`);
+    // Whoever is not woken looks once a minute; how much less a busy machine needs, docs/cron.md says.
+    t.ok(again.at - at < 30_000, `after ${again.at - at} ms`);
     await server.line(/^cron worker \d \(pid \d+\) is ready$/);
     const http = before.filter((worker) => worker !== pid);
     t.ok(
@@ -141,7 +145,8 @@ function reloaded(mode: Mode): void {
     await server.line(/^Reload: generation 2 serves/);
     const { at } = await noted({ job: 'stays', what: 'end' });
     await noted({ job: 'stays', what: 'end' }, 3);
-    t.notOk(notes().some((note) => note.job === 'old' && note.at > at));
+    // One that had begun may have ended since.
+    t.notOk(notes().some((note) => note.job === 'old' && note.what === 'begin' && note.at > at));
     t.match((await command('jobs')).stdout, /^old +gone/m);
     // Without any job there are no cron workers.
     deploy('{}');
@@ -220,9 +225,9 @@ function alone(mode: Mode): void {
 
 function recycled(mode: Mode): void {
   t.test('recycle cron-1: a cron worker is replaced, and its job may finish', async (t) => {
-    const jobs = `{ long: { ${YEARLY}, run: noted(() => pass(1500)) } }`;
-    const site = await startCronSite(t, { mode, jobs });
-    const { server, noted } = site;
+    const jobs = `{ long: { ${YEARLY}, run: noted(async () => { while (!existsSync('go')) await pass(20); }) } }`;
+    const site = await startCronSite(t, { mode, jobs, more: "import { existsSync } from 'node:fs';" });
+    const { server, noted, folder } = site;
     t.match((await server.control('status')).stdout, /^cron-1 +\d+ +cron +ready/m);
     const before = cronWorkersOf(site);
     await get(`${server.url}/trigger/long`);
@@ -230,6 +235,7 @@ function recycled(mode: Mode): void {
     t.match((await server.control('stacks')).stdout, /^worker cron-\d .*JOB long|in flight: JOB long/m);
     t.match(await server.control('recycle', 'cron-1'), { code: 0 });
     await server.line(/^cron worker 1 .* is due to be recycled: it was asked for/);
+    writeFileSync(join(folder, 'go'), '');
     await server.line(/^cron worker 1 .* has ended$/);
     t.equal(before.filter((pid) => cronWorkersOf(site).includes(pid)).length, crewOf(mode) - 1);
     await noted({ job: 'long', what: 'end', attempt: 1 });
