@@ -104,7 +104,7 @@ async function start(t: Test, mode: Mode, canary = '50%,1h', ini = '', ms = 0): 
   let hours = 0;
   const folder = t.testdir({
     'app.mjs': appOf('one', GOOD, ms),
-    'tricorn.ini': `[options]\ncanary = ${canary}\ngraceful_timeout = 2\n${ini}`,
+    'tricorn.ini': `[options]\ncanary = ${canary}\n${ini}`,
   });
   const flags = [...modes[mode], '--no-access-log'];
   const server = await startTricorn(t, 'app.mjs', flags, { cwd: folder, ...clock.options });
@@ -254,7 +254,8 @@ function givenUp(mode: Mode): void {
   });
 
   t.test('versions that take other requests down with them go away, too', async (t) => {
-    const site = await start(t, mode);
+    // What hangs must be cut.
+    const site = await start(t, mode, '50%,1h', 'graceful_timeout = 2');
     // The old ones are warm.
     await site.load.until(500);
     await site.load.stop();
