@@ -46,7 +46,9 @@ t.test('a minute of ticks: none is lost, doubled or overlapped, and both machine
     const ticks = ends(writes).flatMap((line) => (line.name === name ? [line.tick] : []));
     return Math.max(...ticks) - Math.min(...ticks) >= MINUTE;
   };
-  await ledger.until((writes) => NAMES.every((name) => isLong(writes, name)));
+  // On a busy machine some of the workers are late again and again, and find nothing left.
+  const haveAllRun = (writes: readonly Write[]): boolean => new Set(writes.map(({ pid }) => pid)).size === 5;
+  await ledger.until((writes) => haveAllRun(writes) && NAMES.every((name) => isLong(writes, name)));
   await stop(machines);
   const writes = await ledger.writes();
   t.same(overlaps(writes), []);
