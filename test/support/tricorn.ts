@@ -31,7 +31,8 @@ process.on('exit', () => rmSync(RUNTIME, { recursive: true, force: true }));
 /** A test that ends before its teardown, by a time-out or an error of its own, must leave no server behind. */
 const running = new Set<Tricorn>();
 let isEnding = false;
-for (const end of ['exit', 'SIGTERM'] as const) {
+// By SIGALRM tap tells a file that its time is over.
+for (const end of ['exit', 'SIGTERM', 'SIGALRM'] as const) {
   process.on(end, () => {
     isEnding = true;
     running.forEach((tricorn) => tricorn.killAll());

@@ -37,12 +37,25 @@ async function answer({ url = '' }: IncomingMessage, response: ServerResponse): 
   try {
     const coalesce = searchParams.get('coalesce') !== 'false';
     const asked = Array.from({ length: name === undefined ? 0 : Number(searchParams.get('count') ?? 1) });
-    await Promise.all(asked.map(() => trigger(name ?? '', { coalesce })));
+    await Promise.all(asked.map(() => triggerKnown(name ?? '', coalesce)));
   } catch (error) {
     response.statusCode = 500;
     response.write(String(error));
   }
   response.end(machine);
+}
+
+/** A service waits 2 s for its store to know the jobs, and no longer. */
+async function triggerKnown(name: string, coalesce: boolean): Promise<void> {
+  for (;;) {
+    try {
+      await trigger(name, { coalesce });
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'TRC_JOB_UNKNOWN') throw error;
+      await pass(LOOK_MS);
+    }
+  }
 }
 
 /** A job that tells of its beginning and its end, and works in between. One that was told to stop tells nothing any more. */
