@@ -9,6 +9,8 @@ import { realTimers, type Timers } from './timers.ts';
 const LOOK_MS = 250;
 /** How long a lock must be free, milliseconds; a holder tries every 200 ms to come back. */
 const FREE_MS = 1000;
+/** After the server was away nothing is taken for so long: all come back at once, to a server and on machines that are busy with it. */
+const BACK_MS = 5000;
 
 interface Orphan {
   readonly name: string;
@@ -28,6 +30,8 @@ export class OrphanWatch {
   /** Since when each of them was seen, by name and number. */
   #since = new Map<string, number>();
   #cancel: (() => void) | undefined;
+  /** Since when there has been a connection again. */
+  #backAt = -Infinity;
 
   constructor(options: OrphanWatchOptions) {
     this.#options = options;
@@ -37,6 +41,11 @@ export class OrphanWatch {
   /** Looks from now on, until nobody else runs anything. */
   start(): void {
     this.#cancel ??= this.#timers.after(LOOK_MS, () => void this.#look());
+  }
+
+  /** The server was away, maybe for all. */
+  back(): void {
+    this.#backAt = this.#timers.now();
   }
 
   stop(): void {
@@ -53,7 +62,8 @@ export class OrphanWatch {
       const keys = orphans.map(({ name, runId }) => `${runId} ${name}`);
       this.#since = new Map(keys.map((key) => [key, this.#since.get(key) ?? now]));
       for (const [index, { name, runId }] of orphans.entries()) {
-        if (now - (this.#since.get(keys[index] ?? '') ?? now) >= FREE_MS) await this.#options.free(name, runId);
+        const isFree = now - (this.#since.get(keys[index] ?? '') ?? now) >= FREE_MS;
+        if (isFree && now - this.#backAt >= BACK_MS) await this.#options.free(name, runId);
       }
       // Stopped meanwhile.
       if (this.#cancel !== turn) return;

@@ -213,6 +213,7 @@ export class PostgresStore implements Store {
     const before = this.#client;
     this.#client = undefined;
     if (before) await disconnect(before);
+    this.#orphans.back();
     const lost = await this.#use(async (client) => {
       if (this.#listener) await this.#listen(client);
       const found: Run[] = [];
