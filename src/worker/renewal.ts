@@ -52,11 +52,6 @@ export class Renewal {
     this.#end({ ...reason, message: `${reason.message}${this.#mixture()}` });
   }
 
-  /** Ends those that still boot: they have nothing to finish. */
-  killStarting(): void {
-    for (const thread of this.#options.threads) if (thread.state === 'starting') thread.kill();
-  }
-
   /** Those that still have to be replaced. */
   #old(): PoolThread[] {
     const { threads, generation } = this.#options;

@@ -32,6 +32,8 @@ import type { Terms } from './terms.ts';
 
 /** A thread gets this much longer than graceful_timeout, for its stop hooks, before it is ended, milliseconds. */
 const KILL_GRACE_MS = 4000;
+/** One that still boots has nothing to finish, milliseconds: as the supervisor has it with worker processes. */
+const STARTING_MS = 2000;
 
 export class ThreadPool implements Engine {
   readonly handsOn = true;
@@ -136,7 +138,6 @@ export class ThreadPool implements Engine {
     while (this.#waiting.length > 0 && this.#threads.size > 0) await this.#firstReady();
     this.#draining = true;
     this.#slots.stop();
-    this.#renewal?.killStarting();
     const exits = [...this.#threads].map((thread) => once(thread, 'exit'));
     for (const thread of this.#threads) if (isDrainable(thread)) this.#drainOne(thread, final);
     await Promise.all(exits);
@@ -317,13 +318,11 @@ export class ThreadPool implements Engine {
   }
 
   #drainOne(thread: PoolThread, final = false): void {
+    const { role, config } = this.#boot;
+    const patience = config.graceful_timeout * 1000 + extraGrace(role) + KILL_GRACE_MS;
+    const ms = thread.state === 'starting' ? STARTING_MS : patience;
     thread.drain(final);
-    const late = setTimeout(
-      () => {
-        void this.#killLate(thread);
-      },
-      this.#boot.config.graceful_timeout * 1000 + extraGrace(this.#boot.role) + KILL_GRACE_MS,
-    );
+    const late = setTimeout(() => void this.#killLate(thread), ms);
     thread.once('exit', () => clearTimeout(late));
   }
 

@@ -124,6 +124,20 @@ t.test('a thread that replaces another is ended at boot_timeout, with where it s
   t.same(new Set(await pool.threads()), new Set([1, 2]));
 });
 
+t.test('a stop does not wait for a thread that boots', async (t) => {
+  const pool = await startPool(t, 2);
+  pool.go();
+  t.equal(await bootOfPool(pool), 'ready');
+  rmSync(join(pool.folder, 'go'));
+  await t.rejects(request(pool, '/exit'), { code: 'ECONNRESET' });
+  await pool.loading(3);
+  pool.handle.drain(Infinity);
+  const log = await holds(join(pool.folder, 'log'), 'did not end in time: ended');
+  t.match(log, /thread \d did not end/);
+  await entered(pool.handle, 'exited');
+  t.same(pool.handle.exit, { code: 0, signal: null, expected: true });
+});
+
 t.test('it grows and shrinks by the highest number', async (t) => {
   const pool = await startPool(t, 1);
   pool.go();
