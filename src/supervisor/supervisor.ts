@@ -236,7 +236,9 @@ export class Supervisor {
     try {
       this.#pidfile.write(predecessor.pid);
     } catch (error) {
-      return this.fail(toWireError(error));
+      const wire = toWireError(error);
+      predecessor.fails(wire);
+      return this.fail(wire);
     }
     await predecessor.letGo(this.listeners.taken);
     if (this.#state !== 'booting') return;

@@ -76,7 +76,7 @@ function underLoad(start: Start): void {
 
 /** Each kind: what is deployed, and what the log says of it. */
 const faults: Readonly<Record<string, { readonly ini?: string; readonly code?: string; readonly says: RegExp }>> = {
-  'a mistake in the configuration': { ini: `${PIDFILE}\nworkerz = 2`, says: /exit code 2/ },
+  'a mistake in the configuration': { ini: `${PIDFILE}\nworkerz = 2`, says: /workerz: unknown setting/ },
   'an app that throws': { code: "throw new Error('not today');", says: /app\.mjs failed to load/ },
   'an end before it is ready': { code: 'process.exit(9);', says: /app\.mjs failed to boot/ },
   'a boot that takes too long': {
@@ -84,8 +84,14 @@ const faults: Readonly<Record<string, { readonly ini?: string; readonly code?: s
     code: ENDLESS,
     says: /not ready within boot_timeout = 0.3 s/,
   },
-  'a pidfile that cannot be written': { ini: 'pidfile = nowhere/tricorn.pid', says: /exit code 4/ },
-  'no service at all': { ini: `${PIDFILE}\nstop_after_init = true`, says: /exit code 4/ },
+  'a pidfile that cannot be written': {
+    ini: 'pidfile = nowhere/tricorn.pid',
+    says: /will not be ready: .*nowhere\/tricorn\.pid/,
+  },
+  'no service at all': {
+    ini: `${PIDFILE}\nstop_after_init = true`,
+    says: /stop_after_init and test_file are no service/,
+  },
 };
 
 function broken(start: Start): void {
