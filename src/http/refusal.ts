@@ -1,5 +1,6 @@
 /** The answers that Tricorn itself gives in place of the app, in the form that Fastify gives its own. */
 import http from 'node:http';
+import type { Socket } from 'node:net';
 import { catalogue, type ErrorCode, TricornError } from '../errors.ts';
 
 export interface Refusal {
@@ -13,6 +14,9 @@ export interface Refusal {
 
 /** On a response that the app began, and Tricorn answered over its head: what the client was told is its statusCode. */
 export const ANSWERED: unique symbol = Symbol('answered on the socket');
+
+/** How long a client that still sends may go on after its 503; a connection that is cut earlier loses the answer. ms. */
+const LINGER_MS = 2000;
 
 /** An error of the catalogue that has a status. @param retryAfter seconds */
 export function refusalOf(
@@ -61,4 +65,11 @@ export function answerOnSocket(response: http.ServerResponse, refusal: Refusal):
   Reflect.set(response, ANSWERED, true);
   socket.write(`HTTP/1.1 ${refusal.status} ${http.STATUS_CODES[refusal.status]}\r\n${lines.join('')}\r\n${body}`);
   return true;
+}
+
+/** After an answer that came before the client was through: it may go on to send for a moment. */
+export function closeGently(socket: Socket): void {
+  socket.end();
+  const late = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  socket.once('close', () => clearTimeout(late));
 }

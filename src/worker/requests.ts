@@ -10,19 +10,20 @@
  *   refused  Tricorn has answered it in place of the app, or cut its connection. Left by its end.
  *   ended    the response is closed. Final.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
 import { accessLog, type AccessLog } from '../http/access-log.ts';
 import { isEventStream, NotedResponse } from '../http/noted-response.ts';
 import { clientAddress } from '../http/proxy.ts';
-import { answerOnSocket, refusalOf, refuse, type Refusal } from '../http/refusal.ts';
+import { answerOnSocket, closeGently, refusalOf, refuse, type Refusal } from '../http/refusal.ts';
 import { Admission, admissionLimits, NO_LIMITS } from '../limits/admission.ts';
 import { routeOf } from '../limits/poison.ts';
 import type { Log } from '../log/open-log.ts';
 import type { LoopFigures, Poison, Role } from '../protocol.ts';
 import { realLimitMs } from '../watchdog/limits.ts';
-import { enterRequest, runFor } from './current-request.ts';
+import { enterRequest } from './current-request.ts';
 import type { Ledger } from './ledger.ts';
 import { Measure } from './measure.ts';
 import type { Terms } from './terms.ts';
@@ -42,6 +43,8 @@ interface Tracked {
   admitted: boolean;
   /** The one before it on the same connection, where that has not ended: pipelining. */
   previous: Tracked | undefined;
+  /** Where it waits: calls what is to run then as it would have run when it arrived, and not as part of another request. */
+  resume: ((run: () => void) => void) | undefined;
 }
 
 /** Kept on the response and on its socket: a symbol costs less per request than a Map, and is in nobody's way. */
@@ -50,9 +53,6 @@ const NEWEST: unique symbol = Symbol('the newest request that has not ended');
 
 type TrackedResponse = ServerResponse & { [TRACKED]?: Tracked };
 type TrackedSocket = Socket & { [NEWEST]?: Tracked | undefined };
-
-/** How long a client that still sends may go on after its 503; a connection that is cut earlier loses the answer. ms. */
-const LINGER_MS = 2000;
 
 /**
  * A request whose code threw where nobody caught it has so long to end: what threw may have been beside the point, as an
@@ -205,6 +205,7 @@ export class Requests {
       state: 'running',
       admitted: false,
       previous: socket[NEWEST],
+      resume: undefined,
     };
     response[TRACKED] = tracked;
     // Of pipelined requests the newest: it is the one whose answer may say that the connection closes.
@@ -217,7 +218,7 @@ export class Requests {
     else this.#run(tracked);
   }
 
-  /** In the callback in which it arrives. */
+  /** In the callback in which it arrives, or in the context of that. */
   #run({ request, response }: Tracked): void {
     enterRequest(request);
     this.#app(request, response);
@@ -227,7 +228,7 @@ export class Requests {
     const verdict = admission.enter(tracked);
     tracked.admitted = verdict !== 'refuse';
     if (verdict === 'run') this.#run(tracked);
-    else if (verdict === 'wait') tracked.state = 'waiting';
+    else if (verdict === 'wait') this.#letWait(tracked);
     else this.#refuseOverload(tracked, `max_queue = ${this.#terms.config.max_queue} requests wait already`);
   }
 
@@ -252,10 +253,16 @@ export class Requests {
     if (next) this.#runNext(next);
   }
 
+  #letWait(tracked: Tracked): void {
+    tracked.state = 'waiting';
+    tracked.resume = AsyncLocalStorage.snapshot();
+  }
+
+  /** Called when another one ends, in what belongs to that: stores of the app, too, must not pass from one to the other. */
   #runNext(tracked: Tracked): void {
-    const { request, response } = tracked;
     tracked.state = 'running';
-    runFor(request, this.#app, request, response);
+    tracked.resume?.(() => this.#run(tracked));
+    tracked.resume = undefined;
   }
 
   #refusePoison(tracked: Tracked, poison: Map<string, number>): boolean {
@@ -337,10 +344,4 @@ function lastsLong({ response }: Pick<Tracked, 'response'>): boolean {
 
 function sayClose(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('Connection', 'close');
-}
-
-function closeGently(socket: Socket): void {
-  socket.end();
-  const late = setTimeout(() => socket.destroy(), LINGER_MS).unref();
-  socket.once('close', () => clearTimeout(late));
 }

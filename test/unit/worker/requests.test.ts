@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import http from 'node:http';
 import type net from 'node:net';
@@ -204,6 +205,22 @@ t.test('code belongs to the request for which it runs, and what is nobody’s to
     '/3 at once: POST /3',
     '/3 later: POST /3',
   ]);
+});
+
+t.test('a request that waited finds no store of the app that another has entered', async (t) => {
+  const { app, url, requests } = await serve(t, '--max-inflight=1', '--max-queue=4');
+  const storage = new AsyncLocalStorage<string>();
+  const seen: (string | undefined)[] = [];
+  app.on('request', (request, response) => {
+    seen.push(storage.getStore());
+    // As tracers do. What ends the response, ends it in this store.
+    storage.enterWith(request.url ?? '');
+    const endOnceAllHaveCome = (): unknown =>
+      seen.length + requests.waiting === 4 ? response.end() : setImmediate(endOnceAllHaveCome);
+    endOnceAllHaveCome();
+  });
+  await Promise.all([1, 2, 3, 4].map((number) => get(`${url}/${number}`)));
+  t.strictSame(seen, [undefined, undefined, undefined, undefined]);
 });
 
 t.test('a request that runs when another ends leaves that one’s code to it', async (t) => {
