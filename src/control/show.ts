@@ -7,10 +7,9 @@ const MIB = 1024 * 1024;
 
 export function showStatus(status: Status): string {
   const { pid, version, node, mode, generation, app, listeners, uptimeMs, wanted, ready, deaths } = status;
-  const state = status.isCrashLooping && status.state === 'serving' ? 'crash loop' : status.state;
   const facts: [string, string][] = [
     ['server', `pid ${pid}, tricorn ${version}, node ${node}`],
-    ['state', `${state}, for ${showAge(uptimeMs)} in all`],
+    ['state', `${stateOf(status)}, for ${showAge(uptimeMs)} in all`],
     ['mode', `${mode}, generation ${generation}`],
     ['ready', `${ready} of ${wanted}`],
     ['app', app],
@@ -21,6 +20,13 @@ export function showStatus(status: Status): string {
   ];
   const lines = facts.map(([name, value]) => `${name.padEnd(9)}${value}`);
   return `${[...lines, '', ...columns([HEADER, ...status.workers.map(workerRow)])].join('\n')}\n`;
+}
+
+/** In the words of /readyz. */
+function stateOf({ state, isCrashLooping, wanted, ready }: Status): string {
+  if (state !== 'serving') return state;
+  if (isCrashLooping) return 'crash loop';
+  return ready === 0 && wanted > 0 ? 'no worker' : state;
 }
 
 export function showStacks(workers: readonly WorkerStacks[]): string {

@@ -23,9 +23,8 @@ async function statusOf(supervisor: Supervisor): Promise<Status> {
   const handles = supervisor.handles;
   // Taken together with the workers: asking them takes time, and another generation may serve by then.
   const { wanted } = supervisor.generations.loops;
-  const main = new Set([...current.main].map(({ pid }) => pid));
+  const ready = current.main.serving.reduce((sum, { loops }) => sum + loops, 0);
   const workers = await Promise.all(handles.map((handle) => workerStatus(handle, clock())));
-  const own = workers.filter(({ pid }) => main.has(pid));
   return {
     pid: process.pid,
     version: version(),
@@ -38,18 +37,12 @@ async function statusOf(supervisor: Supervisor): Promise<Status> {
     listeners: listeners.shown,
     uptimeMs: Math.round(supervisor.uptimeMs),
     wanted,
-    ready: own.reduce((sum, worker) => sum + servingIn(worker), 0),
+    ready,
     workers,
     deaths: supervisor.deaths.total,
     poison: current.poison,
     lastChange: changes.last,
   };
-}
-
-/** Threads, or the process itself. */
-function servingIn({ state, threads }: WorkerStatus): number {
-  if (state !== 'ready' && state !== 'retiring') return 0;
-  return threads === 0 ? 1 : threads;
 }
 
 async function workerStatus(handle: WorkerHandle, now: number): Promise<WorkerStatus> {

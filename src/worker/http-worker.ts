@@ -155,8 +155,9 @@ export class HttpWorker {
   }
 
   async #tellUsage(): Promise<void> {
-    if (this.#state !== 'serving' && this.#state !== 'draining') return;
-    tell({ type: 'usage', rss: residentBytes(), loops: await this.#engine.usage() });
+    // While it boots as well: whoever asks waits for an answer, and is told nothing else until there is one.
+    const isUp = this.#state === 'serving' || this.#state === 'draining';
+    tell({ type: 'usage', rss: residentBytes(), loops: isUp ? await this.#engine.usage() : [] });
   }
 
   async #renew(order: Renew): Promise<void> {

@@ -171,13 +171,23 @@ function crashLoop(mode: Mode): void {
   });
 
   if (mode === 'threaded') {
-    t.test('a crash loop of threads, in a process that lives', async (t) => {
+    const breakThreads = async (t: Test, ...flags: string[]): Promise<Tricorn> => {
       const folder = t.testdir({});
       const env = { BREAKABLE: join(folder, 'broken') };
-      const flags = ['--threads=1', '--crash-loop-limit=3', '--exit-on-crash-loop'];
-      const server = await startTricorn(t, breakable, flags, { env });
+      const server = await startTricorn(t, breakable, ['--threads=1', '--crash-loop-limit=3', ...flags], { env });
       writeFileSync(env.BREAKABLE, '');
       await t.rejects(get(`${server.url}/exit`));
+      return server;
+    };
+
+    t.test('a crash loop of threads is shown, although their process lives', async (t) => {
+      const server = await breakThreads(t);
+      await server.line(/^crash loop: 3 starts in a row failed/);
+      t.match((await server.control('status')).stdout, /^state +crash loop, for[^]*^ready +0 of 1$/m);
+    });
+
+    t.test('exit_on_crash_loop of threads: it exits with code 3', async (t) => {
+      const server = await breakThreads(t, '--exit-on-crash-loop');
       t.strictSame(await server.ended, [3, null]);
       t.ok(server.lines.some(({ code }) => code === 'TRC_CRASH_LOOP'));
     });

@@ -19,6 +19,7 @@ export function generations(mode: Mode): void {
   growsNot(mode);
   recycles(mode);
   recyclesInVain(mode);
+  booting(mode);
   scales(mode);
 }
 
@@ -125,6 +126,26 @@ function recyclesInVain(mode: Mode): void {
     writeFileSync(join(folder, 'app.mjs'), handler('two'));
     await server.line(/^worker 1 .* has ended$/);
     t.equal((await statusOf(server)).ready, loops[mode], 'it is tried again until it can');
+  });
+}
+
+function booting(mode: Mode): void {
+  t.test('status knows the figures of a worker that it was asked for while that booted', async (t) => {
+    const folder = t.testdir({ 'app.mjs': handler('one') });
+    const server = await startTricorn(t, 'app.mjs', modes[mode], { cwd: folder });
+    const waits = "import { existsSync } from 'node:fs'; while (!existsSync('go')) await new Promise(setImmediate);";
+    writeFileSync(join(folder, 'app.mjs'), `${waits} ${handler('two')}`);
+    const reload = server.control('reload');
+    await server.line(/^Reload: .* starts$/);
+    const usages = async (): Promise<unknown[]> =>
+      (await statusOf(server)).workers.filter(({ generation }) => generation === 2).map(({ usage }) => usage);
+    t.match(
+      await usages(),
+      Array.from({ length: mode === 'prefork' ? 2 : 1 }, () => ({ rss: Number, loops: [] })),
+    );
+    writeFileSync(join(folder, 'go'), '');
+    t.match(await reload, { code: 0 });
+    t.match(await usages(), [{ rss: Number, loops: [{ requests: Number }] }]);
   });
 }
 

@@ -9,7 +9,13 @@ export interface Shown {
   readonly wanted: number;
   readonly ready: number;
   readonly deaths: number;
-  readonly workers: readonly { readonly pid: number; readonly number: number; readonly state: string }[];
+  readonly workers: readonly {
+    readonly pid: number;
+    readonly number: number;
+    readonly generation: number;
+    readonly state: string;
+    readonly usage?: unknown;
+  }[];
   readonly lastChange?: { readonly command: string; readonly outcome: string };
 }
 

@@ -58,6 +58,8 @@ cron-2  4711  cron  draining  3           1 min 1 s  -        ?       ?         
   );
   t.match(showStatus({ ...status, isCrashLooping: true }), /^state {4}crash loop, for/m);
   t.match(showStatus({ ...status, isCrashLooping: true, state: 'stopping' }), /^state {4}stopping, for/m);
+  t.match(showStatus({ ...status, ready: 0 }), /^state {4}no worker, for/m);
+  t.match(showStatus({ ...status, ready: 0, wanted: 0 }), /^state {4}serving, for/m, 'where there is to be none');
   t.match(showStatus({ ...status, listeners: [] }), /^listens {2}nowhere$/m);
 });
 
