@@ -32,6 +32,9 @@ const KILL_GRACE_MS = 5000;
 
 export type { Mode, Population, ServerOptions } from './server-options.ts';
 
+/** The workers of the mode, the evented one on a port of its own, and those that run jobs. */
+export type Team = 'workers' | 'aside' | 'crew';
+
 export abstract class CommonServer {
   abstract readonly mode: Mode;
   /** How many there are of what the mode counts: workers or threads. */
@@ -221,13 +224,14 @@ export abstract class CommonServer {
     this.#supervisor.wake();
   }
 
-  /** Resolves when it has as many workers and threads as it should; false when one could not start, or it drains. */
-  whenStaffed(those: 'workers' | 'crew' = 'workers'): Promise<boolean> {
+  /** Resolves when it has as many of them, with their threads, as it should, or drains; with the reason when one could not start. */
+  whenStaffed(team: Team): Promise<WireError | undefined> {
     const wanted = {
       workers: () => ({ ...this.population(), workers: this.staff }),
+      aside: () => ({ workers: this.#staffAside, threads: 0 }),
       crew: () => this.#crew.population,
     };
-    return staffed(this[those], () => (this.#state === 'serving' ? wanted[those]() : undefined));
+    return staffed(this.teams[team], () => (this.#state === 'serving' ? wanted[team]() : undefined));
   }
 
   /** Nothing new is begun: its workers finish what they have, and end. @param final the service stops */
@@ -235,7 +239,7 @@ export abstract class CommonServer {
     if (this.#state === 'draining') return;
     this.#enter('draining');
     this.#booted.resolve(undefined);
-    for (const workers of this.teams) workers.drainAll(this.#killTime(workers), final);
+    for (const workers of this.#all) workers.drainAll(this.#killTime(workers), final);
     this.#supervisor.wake();
   }
 
@@ -256,14 +260,17 @@ export abstract class CommonServer {
     return evented_port > 0 && http_enable && this.mode !== 'evented' && !this.#supervisor.check ? 1 : 0;
   }
 
-  /** By their roles. */
-  get teams(): readonly Workers[] {
-    return [this.workers, this.#aside, this.crew];
+  get teams(): Readonly<Record<Team, Workers>> {
+    return { workers: this.workers, aside: this.#aside, crew: this.crew };
+  }
+
+  get #all(): readonly Workers[] {
+    return Object.values(this.teams);
   }
 
   /** All its workers, whatever their role. */
   get handles(): readonly WorkerHandle[] {
-    return this.teams.flatMap((workers) => [...workers]);
+    return this.#all.flatMap((workers) => [...workers]);
   }
 
   /** It serves nothing, and has no jobs. */
@@ -278,17 +285,17 @@ export abstract class CommonServer {
 
   /** Whether the last of its workers is gone, and none will be started. */
   get isOver(): boolean {
-    return this.#state === 'draining' && this.teams.every(({ size }) => size === 0);
+    return this.#state === 'draining' && this.#all.every(({ size }) => size === 0);
   }
 
   /** Its workers end at once. */
   kill(): void {
-    for (const workers of this.teams) workers.killAll();
+    for (const workers of this.#all) workers.killAll();
   }
 
   /** Nothing of it will be started any more. */
   close(): void {
-    for (const workers of this.teams) workers.stop();
+    for (const workers of this.#all) workers.stop();
   }
 
   /** Which workers there should be now, all things considered. */
@@ -306,7 +313,7 @@ export abstract class CommonServer {
   #onGone(handle: WorkerHandle, exit: Exit): void {
     const { deaths, state } = this.#supervisor;
     if (!exit.expected && handle.readyAt !== undefined) this.#onLost(`${handle.name}, ${howItEnded(exit)}`);
-    if (this.#state === 'booting' && !exit.expected) this.#failBoot(earlyEnd(this.config, handle.name, exit));
+    if (this.#state === 'booting' && !exit.expected) this.#failBoot(earlyEnd(handle));
     else if (state === 'stopping' || this.#hasFailed) deaths.reportAtStop(handle, exit);
     else deaths.report(handle, exit);
     deaths.bury(handle);
@@ -328,6 +335,7 @@ export abstract class CommonServer {
     if (handle.state !== 'starting') return; // Ready after all, or about to end.
     if (this.#state === 'booting') return this.#failBoot(error);
     logError(this.#log, error, `${handle.name}: `);
+    handle.fatal = error;
     handle.kill();
   }
 
@@ -343,7 +351,7 @@ export abstract class CommonServer {
   #failBoot(error: WireError): void {
     this.#hasFailed = true;
     this.#booted.resolve(error);
-    for (const workers of this.teams) workers.killAll(({ state }) => state === 'starting');
+    for (const workers of this.#all) workers.killAll(({ state }) => state === 'starting');
     this.drain();
   }
 

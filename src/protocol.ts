@@ -207,8 +207,8 @@ export type FromWorker =
   | { readonly type: 'closed' }
   /** The store of the jobs has been told, or does not answer. */
   | { readonly type: 'published' }
-  /** Threads: how many are ready now, when that changes; and whether a start has failed. */
-  | { readonly type: 'threads'; readonly ready: number; readonly failed: boolean }
+  /** Threads: how many are ready now, when that changes; and why a start has failed, where one has. */
+  | { readonly type: 'threads'; readonly ready: number; readonly failed?: WireError | undefined }
   /** Threads: one of them has died, or cannot go on; it is replaced. */
   | { readonly type: 'lost'; readonly thread: number }
   /** Threads: all are replaced, and how many jobs the app has now; or why one could not be. */

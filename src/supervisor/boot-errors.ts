@@ -4,7 +4,6 @@ import { toWireError, TricornError, type WireError } from '../errors.ts';
 import { whereItStands } from './reports.ts';
 import type { WorkerHandle } from './worker-handle.ts';
 import { howItEnded } from './deaths.ts';
-import type { Exit } from './worker-handle.ts';
 
 /** For a worker that was not ready in time, and still runs: with where it stands, as far as it can tell. */
 export async function bootTimeout({ app, boot_timeout: seconds }: Config, handle: WorkerHandle): Promise<WireError> {
@@ -14,10 +13,9 @@ export async function bootTimeout({ app, boot_timeout: seconds }: Config, handle
 }
 
 /** The worker was gone before it said anything, for example by process.exit() in the app. */
-export function earlyEnd({ app }: Config, name: string, exit: Exit): WireError {
-  const reason = `${name} ended by ${howItEnded(exit)}`;
+export function earlyEnd({ app, name, exit }: Pick<WorkerHandle, 'app' | 'name' | 'exit'>): WireError {
   const wire = toWireError(new TricornError('TRC_APP_BOOT', { app }));
-  return { ...wire, message: `${wire.message}: ${reason}` };
+  return exit ? { ...wire, message: `${wire.message}: ${name} ended by ${howItEnded(exit)}` } : wire;
 }
 
 /** It has served beside the old generation, and is not as good. */

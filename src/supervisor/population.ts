@@ -1,17 +1,17 @@
 /** Changes of how many workers and threads a generation has, and of single ones. Loaded when one is asked for. */
-import type { CommonServer } from '../common-server.ts';
+import type { CommonServer, Team } from '../common-server.ts';
 import type { Config } from '../config/config.ts';
-import { toWireError, TricornError } from '../errors.ts';
+import type { WireError } from '../errors.ts';
+import type { MemberState } from '../roster/plan.ts';
 import type { Outcome } from './change.ts';
-import { closed, type WorkerHandle } from './worker-handle.ts';
+import { closed } from './worker-handle.ts';
 import { replaced } from './workers.ts';
 
 /** Resolves when there are so many workers or threads. */
 export async function scale(current: CommonServer, count: number): Promise<Outcome> {
   if (current.mode === 'evented' || count < 1) return refused(current.scale(count));
   const text = current.scale(count);
-  const { generation } = current;
-  return (await current.whenStaffed()) ? { outcome: 'done', text, generation } : understaffed(current, text);
+  return judge(current, text, await current.whenStaffed('workers'));
 }
 
 /** As many workers, threads and cron workers as the live settings say. @returns undefined where there are */
@@ -19,37 +19,46 @@ export async function populate(current: CommonServer, changed: Partial<Config>):
   const { [current.mode === 'prefork' ? 'workers' : 'threads']: size, max_cron_threads: crew } = changed;
   const scaled = size === undefined ? undefined : await scale(current, size);
   if (scaled && scaled.outcome !== 'done') return scaled;
-  if (crew === undefined || (await current.whenStaffed('crew'))) return undefined;
-  return understaffed(current, `max_cron_threads = ${crew}`);
+  const failed = crew === undefined ? undefined : await current.whenStaffed('crew');
+  return failed && understaffed(`max_cron_threads = ${crew}`, failed);
 }
+
+/** What has become of a worker that was to be replaced. */
+const AS_IT_IS: Readonly<Record<MemberState, string>> = {
+  starting: 'starts',
+  ready: 'serves on',
+  retiring: 'serves on',
+  draining: 'is replaced',
+  exited: 'has ended',
+};
 
 /** Resolves when another worker serves in its place and it accepts no more. @param worker as `tricorn status` names it */
 export async function recycle(current: CommonServer, worker: number | string): Promise<Outcome> {
-  const ready = current.handles.filter(({ state }) => state === 'ready');
-  const handle = ready.find(({ label }) => label === String(worker));
-  if (!handle) {
-    const names = ready.map(({ label }) => label).join(', ');
-    return refused(`There is no worker ${worker} that is ready; there ${names === '' ? 'is none' : `are ${names}`}`);
+  for (const [name, team] of Object.entries(current.teams)) {
+    const handle = [...team].find(({ label, state }) => label === String(worker) && state === 'ready');
+    if (!handle) continue;
+    const isReplaced = replaced(team, handle);
+    handle.recycle('it was asked for');
+    const failed = (await isReplaced) ?? (await current.whenStaffed(name as Team));
+    if (failed) return understaffed(`${handle.name} ${AS_IT_IS[handle.state]}`, failed);
+    await closed([handle]);
+    const hasDied = handle.exit && !handle.exit.expected;
+    const how = hasDied ? 'has died, and another serves' : 'is replaced, and ends when it has finished its work';
+    return judge(current, `${handle.name} ${how}`);
   }
-  const team = current.teams.find((workers) => [...workers].includes(handle));
-  const isReplaced = team && replaced(team, handle);
-  handle.recycle('it was asked for');
-  if (!(await isReplaced)) return understaffed(current, `${handle.name} serves on until its replacement is ready`);
-  await closed([handle]);
-  return { outcome: 'done', text: `${handle.name} ${howItWent(handle)}`, generation: current.generation };
+  const names = current.handles.filter(({ state }) => state === 'ready').map(({ label }) => label);
+  return refused(`There is no worker ${worker} that is ready; there are: ${names.join(', ') || 'none'}`);
 }
 
-function howItWent({ exit }: WorkerHandle): string {
-  return exit && !exit.expected
-    ? 'has died before its turn came'
-    : 'is replaced, and ends when it has finished its work';
+function judge({ state, generation }: CommonServer, text: string, failed?: WireError): Outcome {
+  if (state !== 'serving') return refused('The service stops');
+  return failed ? understaffed(text, failed) : { outcome: 'done', text, generation };
 }
 
 function refused(text: string): Outcome {
   return { outcome: 'refused', text };
 }
 
-function understaffed({ config }: CommonServer, text: string): Outcome {
-  const error = toWireError(new TricornError('TRC_APP_BOOT', { app: config.app }));
-  return { outcome: 'failed', text: `${text}: one could not start, and is tried again; the log says why`, error };
+function understaffed(text: string, error: WireError): Outcome {
+  return { outcome: 'failed', text: `${text}: one could not start, and is tried again`, error };
 }

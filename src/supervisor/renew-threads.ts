@@ -25,7 +25,7 @@ export async function renewThreads(next: Generation, old: Generation): Promise<W
   const [worker] = old.workers.serving;
   const error = await worker?.renew(next.config.app, next.generation);
   if (error) return error;
-  if (worker?.exit) return earlyEnd(next.config, worker.name, worker.exit);
+  if (worker?.exit) return earlyEnd(worker);
   if (worker) worker.generation = next.generation;
   // It has none any more, and is to start none.
   old.limit = 0;

@@ -46,8 +46,8 @@ interface Events {
   /** One of its event loops is about to be killed: it is stuck in this request. */
   blame: [request: string];
   worn: [reason: string];
-  /** Threaded mode: how many threads are ready has changed, or a start of one has failed. */
-  threads: [failed: boolean];
+  /** Threaded mode: how many threads are ready has changed, or a start of one has failed, and that is why. */
+  threads: [failed: WireError | undefined];
   /** Threaded mode: one of its threads has died, or cannot go on. */
   lost: [thread: number];
 }
@@ -57,6 +57,7 @@ export class WorkerHandle extends EventEmitter<Events> {
   /** Another one once its threads have been renewed. */
   generation: number;
   readonly role: WorkerBoot['role'];
+  readonly app: string;
   /** As it was started; 0 = the app runs in its main thread. */
   readonly threads: number;
   readonly pid: number;
@@ -75,6 +76,8 @@ export class WorkerHandle extends EventEmitter<Events> {
   loops: number;
   /** The log says already why it ends, or is about to. */
   explained = false;
+  /** Why it could not boot, as far as that is known. */
+  fatal: WireError | undefined;
   readonly #title: string;
   readonly #worker: Worker;
   readonly #clock: () => number;
@@ -94,6 +97,7 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.number = boot.worker;
     this.generation = boot.generation;
     this.role = boot.role;
+    this.app = boot.config.app;
     this.threads = boot.threads;
     this.loops = Math.max(boot.threads, 1);
     this.pid = worker.process.pid ?? 0;
@@ -290,10 +294,11 @@ export class WorkerHandle extends EventEmitter<Events> {
 
   #onFatal(error: WireError): void {
     this.explained = true;
+    this.fatal = error;
     this.emit('fatal', error);
   }
 
-  #onThreads(ready: number, failed: boolean): void {
+  #onThreads(ready: number, failed: WireError | undefined): void {
     this.loops = ready;
     this.emit('threads', failed);
   }

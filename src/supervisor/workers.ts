@@ -9,6 +9,7 @@ import type { Population } from '../server-options.ts';
 import type { ToWorker } from '../protocol.ts';
 import { isDrainable, plan, retire } from '../roster/plan.ts';
 import { Slots } from '../roster/slots.ts';
+import { earlyEnd } from './boot-errors.ts';
 import { whereItStands } from './reports.ts';
 import type { Exit, WorkerHandle } from './worker-handle.ts';
 
@@ -23,7 +24,7 @@ interface Events {
   fatal: [handle: WorkerHandle, error: WireError];
   gone: [handle: WorkerHandle, exit: Exit];
   /** A start, of a worker or a thread, has ended before it was ready. */
-  failed: [];
+  failed: [reason: WireError];
   /** One that did not serve does now. */
   serving: [];
   /** It cannot go on: it drains, or is killed by its monitor. */
@@ -103,7 +104,7 @@ export class Workers extends EventEmitter<Events> {
       this.#due.delete(handle);
       if (!handle.exit.expected) this.#slots.postpone(handle);
       this.emit('gone', handle, handle.exit);
-      if (!handle.exit.expected && handle.readyAt === undefined) this.emit('failed');
+      if (!handle.exit.expected && handle.readyAt === undefined) this.emit('failed', handle.fatal ?? earlyEnd(handle));
     }
   }
 
@@ -213,8 +214,8 @@ export class Workers extends EventEmitter<Events> {
     this.emit('serving');
   }
 
-  #onThreads(handle: WorkerHandle, failed: boolean): void {
-    if (failed) this.emit('failed');
+  #onThreads(handle: WorkerHandle, failed: WireError | undefined): void {
+    if (failed) this.emit('failed', failed);
     else if (handle.serves) this.emit('serving');
     this.emit('change');
   }
@@ -226,32 +227,28 @@ export class Workers extends EventEmitter<Events> {
   }
 }
 
-/** Resolves when there are as many as wanted; false when one could not start, or none are wanted any more (undefined). */
-export async function staffed(workers: Workers, wanted: () => Population | undefined): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const look = (): void => {
+/** Resolves when there are as many as wanted, or none are any more (undefined); with the reason when one could not start. */
+export function staffed(workers: Workers, wanted: () => Population | undefined): Promise<WireError | undefined> {
+  return until(workers, () => {
     const size = wanted();
-    if (size === undefined) return resolve(false);
     const { ready } = workers;
-    if (ready.length === size.workers && ready.every(({ loops }) => loops >= size.threads)) resolve(true);
-  };
-  const fail = (): void => resolve(false);
-  workers.on('change', look).on('gone', look).on('failed', fail);
-  look();
-  const isStaffed = await promise;
-  workers.off('change', look).off('gone', look).off('failed', fail);
-  return isStaffed;
+    return !size || (ready.length === size.workers && ready.every(({ loops }) => loops >= size.threads));
+  });
 }
 
-/** Resolves when that worker drains, as it does once it is replaced, or has died; with false when a start has failed before. */
-export async function replaced(workers: Workers, handle: WorkerHandle): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
+/** Resolves when that worker drains, as it does once it is replaced, or has died; with the reason when one could not start. */
+export function replaced(workers: Workers, handle: WorkerHandle): Promise<WireError | undefined> {
+  return until(workers, () => !isDrainable(handle));
+}
+
+async function until(workers: Workers, isSo: () => boolean): Promise<WireError | undefined> {
+  const { promise, resolve } = Promise.withResolvers<WireError | undefined>();
   const look = (): void => {
-    if (handle.state === 'draining' || handle.state === 'exited') resolve(true);
+    if (isSo()) resolve(undefined);
   };
-  const fail = (): void => resolve(false);
-  workers.on('change', look).on('failed', fail);
-  const isReplaced = await promise;
-  workers.off('change', look).off('failed', fail);
-  return isReplaced;
+  workers.on('change', look).on('gone', look).on('failed', resolve);
+  look();
+  const reason = await promise;
+  workers.off('change', look).off('gone', look).off('failed', resolve);
+  return reason;
 }

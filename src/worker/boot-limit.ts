@@ -15,7 +15,8 @@ export function limitBoot(thread: PoolThread, { app, boot_timeout: seconds }: Co
     const { frames, unknown } = await stuckStack(thread);
     const wire = toWireError(new TricornError('TRC_BOOT_TIMEOUT', { app, seconds }));
     // It may be ready meanwhile.
-    if (thread.state === 'starting') thread.giveUp({ ...wire, stack: unknown ?? frames.join('\n') });
+    if (thread.state === 'starting')
+      thread.giveUp({ ...wire, stack: unknown ?? (frames.join('\n') || 'no JavaScript is running') });
   };
   const timer = setTimeout(() => void end(), seconds * 1000).unref();
   for (const event of ['ready', 'exit'] as const) thread.once(event, () => clearTimeout(timer));

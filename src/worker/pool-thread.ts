@@ -8,7 +8,7 @@ import { setTimeout as pass } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
-import type { WireError } from '../errors.ts';
+import { toWireError, TricornError, type WireError } from '../errors.ts';
 import type { FromThread, LoopBoot, LoopFigures, LoopUsage, ToThread } from '../protocol.ts';
 import { heapLimit } from '../limits/wear.ts';
 import { transition, type MemberState } from '../roster/plan.ts';
@@ -143,6 +143,11 @@ export class PoolThread extends EventEmitter<Events> {
   /** Ends it where it stands. */
   kill(): void {
     void this.#worker.terminate();
+  }
+
+  /** Why it was not ready before its end, as far as it could be told. */
+  whyNotReady(app: string): WireError {
+    return this.fatal ?? toWireError(new TricornError('TRC_APP_BOOT', { app }, { cause: this.failure }));
   }
 
   /** It will not be ready, and that is why. */

@@ -6,7 +6,7 @@
  * ready, the old one stays, and so do all that have not been replaced: nobody is missing. What has been replaced by then
  * runs the new code, and is left so: there is nothing to go back to where the new files were written over the old ones.
  */
-import { type WireError, toWireError, TricornError } from '../errors.ts';
+import type { WireError } from '../errors.ts';
 import type { Config } from '../config/config.ts';
 import type { PoolThread } from './pool-thread.ts';
 
@@ -46,8 +46,7 @@ export class Renewal {
   /** A thread has ended before it was ready. */
   onFailed(thread: PoolThread): void {
     if (this.#isOver || thread.generation !== this.#options.generation) return;
-    const { app } = this.#options.config;
-    const reason = thread.fatal ?? toWireError(new TricornError('TRC_APP_BOOT', { app }, { cause: thread.failure }));
+    const reason = thread.whyNotReady(this.#options.config.app);
     if (this.#retired?.state === 'retiring') this.#retired.stay();
     this.#end({ ...reason, message: `${reason.message}${this.#mixture()}` });
   }

@@ -127,7 +127,7 @@ export class ThreadPool implements Engine {
   serve(): void {
     this.#serving = true;
     for (const thread of this.#ready()) this.#letAccept(thread);
-    this.#tellReadiness(false);
+    this.#tellReadiness();
   }
 
   async drain(final: boolean): Promise<void> {
@@ -169,7 +169,7 @@ export class ThreadPool implements Engine {
     for (const thread of plan(this.#threads, this.#wanted).drain) this.#drainOne(thread);
     this.#renewal?.step();
     for (const number of plan(this.#threads, this.#wanted).spawn) if (this.#slots.mayStart(number)) this.#spawn(number);
-    this.#tellReadiness(false);
+    this.#tellReadiness();
   }
 
   #onWorn(thread: PoolThread, reason: string): void {
@@ -307,10 +307,10 @@ export class ThreadPool implements Engine {
   #onStartFailed(thread: PoolThread): void {
     this.#renewal?.onFailed(thread);
     if (this.#crashLoop.failed(this.#ready().length > 0)) this.#slots.slowDown();
-    this.#tellReadiness(true);
+    this.#tellReadiness(thread.whyNotReady(this.#boot.config.app));
   }
 
-  #tellReadiness(failed: boolean): void {
+  #tellReadiness(failed?: WireError): void {
     const ready = this.#ready().length;
     if (ready > 0) this.#crashLoop.ready();
     if (ready !== this.#told || failed) tell({ type: 'threads', ready, failed });

@@ -30,7 +30,8 @@ t.test('one that does not answer is not waited for', async (t) => {
 });
 
 t.test('a worker that ended before it said anything', async (t) => {
-  t.match(earlyEnd(configOf(t), 'worker 1', { code: 7, signal: null, expected: false }), {
+  const exit = { code: 7, signal: null, expected: false };
+  t.match(earlyEnd({ app: 'app.ts', name: 'worker 1', exit }), {
     code: 'TRC_APP_BOOT',
     message: /app\.ts failed to boot: worker 1 ended by exit code 7$/,
   });
