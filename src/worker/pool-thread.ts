@@ -153,6 +153,7 @@ export class PoolThread extends EventEmitter<Events> {
   /** It will not be ready, and that is why. */
   giveUp(error: WireError): void {
     this.#onFatal(error);
+    this.drain(false);
     this.kill();
   }
 

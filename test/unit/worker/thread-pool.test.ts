@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -13,10 +14,11 @@ import { load } from '../config/support.ts';
 import { holds } from '../log/support.ts';
 import { bootOf, entered } from '../supervisor/support.ts';
 
-/** Notes that it is being loaded, and waits for a file before it goes on. Its routes end or throw in a thread. */
+/** Notes that it is being loaded, and waits for a file before it goes on; for a writer, where there is a fifo. Its routes end or throw in a thread. */
 const APP = `
-  import { appendFileSync, existsSync, watch } from 'node:fs';
+  import { appendFileSync, existsSync, readFileSync, watch } from 'node:fs';
   const folder = import.meta.dirname;
+  if (existsSync(folder + '/fifo')) readFileSync(folder + '/fifo');
   const watcher = watch(folder);
   appendFileSync(folder + '/journal', 'loading;');
   while (!existsSync(folder + '/go')) await new Promise((resolve) => watcher.once('change', resolve));
@@ -122,6 +124,23 @@ t.test('a thread that replaces another is ended at boot_timeout, with where it s
   pool.go();
   await holds(join(pool.folder, 'log'), 'is ready');
   t.same(new Set(await pool.threads()), new Set([1, 2]));
+});
+
+t.test('one that cannot even be ended, for it is stuck outside of JavaScript, is not waited for', async (t) => {
+  const pool = await startPool(t, 2);
+  pool.go();
+  t.equal(await bootOfPool(pool), 'ready');
+  spawnSync('mkfifo', [join(pool.folder, 'fifo')]);
+  pool.handle.send({ type: 'live', settings: { boot_timeout: 0.1 } });
+  await t.rejects(request(pool, '/exit'), { code: 'ECONNRESET' });
+  const log = await holds(join(pool.folder, 'log'), 'TRC_BOOT_TIMEOUT');
+  t.match(log, /stuck outside of JavaScript/);
+  pool.handle.send({ type: 'live', settings: { boot_timeout: 60 } });
+  renameSync(join(pool.folder, 'fifo'), join(pool.folder, 'held'));
+  await holds(join(pool.folder, 'log'), 'is ready');
+  t.same(new Set(await pool.threads()), new Set([1, 2]), 'the other one, and a new one beside it');
+  // Opened for both, so that nobody waits.
+  closeSync(openSync(join(pool.folder, 'held'), 'r+'));
 });
 
 t.test('a stop does not wait for a thread that boots', async (t) => {
