@@ -261,7 +261,8 @@ export function logError(
   prefix = '',
   level: 'fatal' | 'error' = 'fatal',
 ): void {
-  log[level]({ code, ...(stack === '' ? {} : { stack }) }, `${prefix}${message}. ${hint}`);
+  const stop = /[.?!]$/.test(message) ? '' : '.';
+  log[level]({ code, ...(stack === '' ? {} : { stack }) }, `${prefix}${message}${stop} ${hint}`);
 }
 
 function stackOf(error: unknown): string {

@@ -22,7 +22,7 @@ export interface Plan {
 }
 
 export const plans: Readonly<Record<'full' | 'quick', Plan>> = {
-  full: { series: 3, rounds: 8, seconds: 1, warmUps: 1, idleMs: 2000 },
+  full: { series: 7, rounds: 3, seconds: 1, warmUps: 1, idleMs: 2000 },
   quick: { series: 1, rounds: 2, seconds: 1, warmUps: 1, idleMs: 1000 },
 };
 

@@ -135,7 +135,7 @@ export class Upgrade {
 
   async #end(successor: Successor, reason: string): Promise<void> {
     if (!successor.hasEnded) {
-      this.#log.info({ successor: successor.pid }, `Upgrade: process ${successor.pid} ${reason}; it is ended`);
+      this.#log.info({ successor: successor.pid }, `Upgrade: process ${successor.pid} is ended: it ${reason}`);
       await successor.end(this.#supervisor.current.config.graceful_timeout * 1000 + KILL_GRACE_MS);
       this.#log.info({ successor: successor.pid }, `Upgrade: process ${successor.pid} has ended`);
     }

@@ -100,9 +100,11 @@ t.test('in the log: what, what to do, and where', async (t) => {
   const wire = toWireError(new TricornError('TRC_PIDFILE', { path: 'p', reason: 'full' }));
   logError(log, wire);
   logError(log, { ...wire, stack: 'Error: x\n    at y' }, 'worker 2: ');
+  logError(log, { ...wire, message: 'did you mean workers?' });
   const message = `pidfile p: full. ${catalogue.TRC_PIDFILE.hint}`;
   t.same(lines, [
     { level: 'fatal', code: 'TRC_PIDFILE', message },
     { level: 'fatal', code: 'TRC_PIDFILE', stack: 'Error: x\n    at y', message: `worker 2: ${message}` },
+    { level: 'fatal', code: 'TRC_PIDFILE', message: `did you mean workers? ${catalogue.TRC_PIDFILE.hint}` },
   ]);
 });
