@@ -192,16 +192,16 @@ async function within<T>(ms: number, promise: Promise<T>): Promise<T | typeof TI
   }
 }
 
-/** Takes the wake that was asked for: a function of thread.ts. */
-const TAKES_ORDERS = /^ {4}at takeOrder \(.*\/worker\/thread\./;
+/** Takes the wake that was asked for, or beats: what every loop does that has nothing to do. */
+const TURNS = /^ {4}at (takeOrder \(.*\/worker\/thread|beat \(.*\/worker\/ledger|<anonymous> \(.*\/watchdog\/beat)\./;
 
 /** Node's own, whose script the inspector has not named: a thread that hears of its standard output (Node 26.10). */
 const NODES_OWN = /\(node:|^ {4}at \[k[A-Z]\w*\] \(unknown:/;
 
-/** Where nothing but Node's own code and the wake runs, the loop is as good as idle. */
+/** Where nothing but Node's own code and these run, the loop is as good as idle. */
 function describeFrames(frames: Frames, scripts: Scripts): string[] {
   const lines = frames.map((frame) => formatFrame(frame, scripts));
-  return lines.every((line) => NODES_OWN.test(line) || TAKES_ORDERS.test(line)) ? [] : lines;
+  return lines.every((line) => NODES_OWN.test(line) || TURNS.test(line)) ? [] : lines;
 }
 
 function formatFrame({ functionName, url, location }: Debugger.CallFrame, scripts: Scripts): string {

@@ -147,6 +147,22 @@ t.test('a thread that is caught at its wake is as good as idle', async (t) => {
   t.same((await threadStacks(() => {})).get('caught'), { frames: [] });
 });
 
+t.test('and so is one that is caught at its beat', async (t) => {
+  const folder = t.testdir({
+    worker: { 'ledger.cjs': 'exports.beat = function beat(tell) { tell(); for (;;); };' },
+    watchdog: {
+      'beat.cjs': `
+        const { parentPort } = require('node:worker_threads');
+        const ledger = require('../worker/ledger.cjs');
+        setTimeout(() => ledger.beat(() => parentPort.postMessage('beats')), 1);`,
+    },
+  });
+  const thread = new Worker(join(folder, 'watchdog/beat.cjs'), { name: 'beating' });
+  t.teardown(() => thread.terminate());
+  await once(thread, 'message');
+  t.same((await threadStacks(() => {})).get('beating'), { frames: [] });
+});
+
 t.test('of one that is stuck alone: no other is looked at', async (t) => {
   await startSpinning(t, 'busy', 'spin');
   await startSpinning(t, 'other', 'spinToo');
