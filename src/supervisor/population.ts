@@ -2,7 +2,6 @@
 import type { CommonServer, Team } from '../common-server.ts';
 import type { Config } from '../config/config.ts';
 import type { WireError } from '../errors.ts';
-import type { MemberState } from '../roster/plan.ts';
 import type { Outcome } from './change.ts';
 import { closed } from './worker-handle.ts';
 import { replaced } from './workers.ts';
@@ -23,15 +22,6 @@ export async function populate(current: CommonServer, changed: Partial<Config>):
   return failed && understaffed(`max_cron_threads = ${crew}`, failed);
 }
 
-/** What has become of a worker that was to be replaced. */
-const AS_IT_IS: Readonly<Record<MemberState, string>> = {
-  starting: 'starts',
-  ready: 'serves on',
-  retiring: 'serves on',
-  draining: 'is replaced',
-  exited: 'has ended',
-};
-
 /** Resolves when another worker serves in its place and it accepts no more. @param worker as `tricorn status` names it */
 export async function recycle(current: CommonServer, worker: number | string): Promise<Outcome> {
   for (const [name, team] of Object.entries(current.teams)) {
@@ -39,10 +29,11 @@ export async function recycle(current: CommonServer, worker: number | string): P
     if (!handle) continue;
     const isReplaced = replaced(team, handle);
     handle.recycle('it was asked for');
-    const failed = (await isReplaced) ?? (await current.whenStaffed(name as Team));
-    if (failed) return understaffed(`${handle.name} ${AS_IT_IS[handle.state]}`, failed);
+    const notReplaced = await isReplaced;
+    const hasDied = handle.exit?.expected === false;
+    const failed = hasDied ? await current.whenStaffed(name as Team) : notReplaced;
+    if (failed) return understaffed(`${handle.name} ${hasDied ? 'has died' : 'serves on'}`, failed);
     await closed([handle]);
-    const hasDied = handle.exit && !handle.exit.expected;
     const how = hasDied ? 'has died, and another serves' : 'is replaced, and ends when it has finished its work';
     return judge(current, `${handle.name} ${how}`);
   }

@@ -15,8 +15,8 @@ const storage = new AsyncLocalStorage<IncomingMessage | JobInHand>();
 
 /**
  * From now on the code that runs belongs to `request`, with all that it starts, until the callback ends in which it has
- * arrived, or the context is left in which it runs later: Node then takes back what that has entered. Half of what run() takes, which makes a map on
- * the way in and another one, a copy, on the way out: 0.3 of 13 us of CPU per request.
+ * arrived, or the context is left in which it runs later: Node then takes back what was entered in it. Half of what run()
+ * takes, which makes a map on the way in and another one, a copy, on the way out: 0.3 of 13 us of CPU per request.
  */
 export function enterRequest(request: IncomingMessage): void {
   storage.enterWith(request);

@@ -221,7 +221,8 @@ export class ThreadPool implements Engine {
     const thread = new PoolThread(boot, this.#spares.pop());
     thread.on('exit', () => this.#regions.release(recorder));
     this.#threads.add(thread);
-    limitBoot(thread, boot.config, (error) => this.#onLate(thread, error));
+    const onLate = (error: WireError): void => this.#onLate(thread, error);
+    limitBoot(thread, { config: boot.config, isAlone: () => this.#booted, onLate });
     const watchdog = new Watchdog(this.#watched(thread), this.#log.log);
     watchdog.watch(watchLimits(this.#terms.config, this.#boot.role));
     this.#watchdogs.add(watchdog);
@@ -262,8 +263,6 @@ export class ThreadPool implements Engine {
 
   /** It counts as dead from now on: one that is stuck outside of JavaScript cannot be ended before it returns. */
   #onLate(thread: PoolThread, error: WireError): void {
-    // The supervisor looks at the time of the first boot.
-    if (!this.#booted) return;
     thread.giveUp(error);
     this.#onLost(thread);
     this.#onStartFailed(thread);
