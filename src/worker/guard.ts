@@ -28,17 +28,31 @@ type InFlight = () => readonly RequestInFlight[];
 
 /** Says where the app ended the process or thread by process.exit(), and what was in flight. */
 export function reportExit(log: Log, inflight: InFlight): void {
-  process.on('exit', (code) => {
+  process.on('exit', function onExit(code) {
     if (isLeaving) return;
     // node:cluster exits by itself then.
     if (isMainThread && !process.connected) {
       log.log.fatal(nameRequests(inflight()), 'The supervisor is gone: this worker ends with it');
-      return log.flushSync();
+      log.flushSync();
+      return endAtOnce(code, onExit);
     }
     const stack = callerOfExit(new Error('here').stack);
     log.log.fatal({ code, stack, ...culprit(), ...nameRequests(inflight()) }, `process.exit(${code}) was called`);
     log.flushSync();
   });
+}
+
+/**
+ * An exit waits for the end of all threads, and one that is stuck outside of JavaScript, Tricorn's or the app's own, does not
+ * end: an orphan would be left, and hold the port. What else listens for the exit is still called.
+ */
+function endAtOnce(code: number, own: (code: number) => void): void {
+  const listeners = process.listeners('exit');
+  try {
+    for (const listener of listeners.slice(listeners.indexOf(own) + 1)) listener.call(process, code);
+  } finally {
+    process.kill(process.pid, 'SIGKILL');
+  }
 }
 
 /** The request that the running code belongs to, for the log; nothing where it belongs to none. */

@@ -1,4 +1,5 @@
 /** How it stops in every mode: what is in flight finishes, and nothing holds the stop for ever. */
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -152,16 +153,24 @@ function drainDelay(mode: Mode): void {
 }
 
 function supervisorKilled(mode: Mode): void {
-  t.test('when the supervisor is killed, its workers end, even one that is blocked', async (t) => {
-    const server = await startLab(t, mode);
-    const workers = server.workers();
-    const { url } = server;
-    await HeldRequest.begin(`${url}/block`);
-    server.kill('SIGKILL');
-    await Promise.all(workers.map(gone));
-    await server.ended;
-    const said = server.lines.some(({ msg }) => msg === 'The supervisor is gone: this worker ends with it');
-    t.equal(said, mode !== 'evented', 'where a loop turns that can say so');
-    await t.rejects(get(`${url}/who`), { code: 'ECONNREFUSED' }, 'nothing holds the port');
-  });
+  for (const [where, path] of [
+    ['in JavaScript', () => '/block'],
+    // No thread is ended there: whoever waits for its end waits for ever.
+    ['outside of it', (fifo: string) => `/block-outside?fifo=${fifo}`],
+  ] as const) {
+    t.test(`when the supervisor is killed, its workers end, even one that is blocked ${where}`, async (t) => {
+      const fifo = join(t.testdir({}), 'fifo');
+      execFileSync('mkfifo', [fifo]);
+      const server = await startLab(t, mode);
+      const workers = server.workers();
+      const { url } = server;
+      await HeldRequest.begin(`${url}${path(fifo)}`);
+      server.kill('SIGKILL');
+      await Promise.all(workers.map(gone));
+      await server.ended;
+      const said = server.lines.some(({ msg }) => msg === 'The supervisor is gone: this worker ends with it');
+      t.equal(said, mode !== 'evented', 'where a loop turns that can say so');
+      await t.rejects(get(`${url}/who`), { code: 'ECONNREFUSED' }, 'nothing holds the port');
+    });
+  }
 }
