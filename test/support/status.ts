@@ -1,4 +1,5 @@
 /** What `tricorn status` says of a server. */
+import type { WorkerUsage } from '../../src/protocol.ts';
 import type { Tricorn } from './tricorn.ts';
 
 export interface Shown {
@@ -14,7 +15,7 @@ export interface Shown {
     readonly number: number;
     readonly generation: number;
     readonly state: string;
-    readonly usage?: unknown;
+    readonly usage?: WorkerUsage;
   }[];
   readonly lastChange?: { readonly command: string; readonly outcome: string };
 }
