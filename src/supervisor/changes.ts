@@ -81,14 +81,15 @@ export class Changes {
 
   /**
    * Resolves when it is decided. Reloads that wait are one: whatever the configuration is when its turn comes, the last
-   * one wins. So are upgrades, with the one that runs, too: it cannot be told from its echo.
+   * one wins. So are upgrades, and recycles of the same worker, with the one that runs, too: an upgrade cannot be told from
+   * its echo, and whoever names a worker means the one that he has seen, not its replacement.
    */
   request(request: ChangeRequest, onProgress: OnProgress = () => {}): Promise<Outcome> {
-    const running = this.#running?.request.command === 'upgrade' ? this.#running : undefined;
+    const running = this.#running?.request.command === 'reload' ? undefined : this.#running;
     const asked = [...this.#waiting, ...(running ? [running] : [])];
     const same = asked.find((other) => isOne(other.request, request));
     if (same) {
-      if (same === running) this.#log.info('Upgrade: one runs already');
+      if (same === running) this.#log.info(`${sentence(request.command)}: one runs already`);
       same.onProgress.push(onProgress);
       return same.outcome.promise;
     }
@@ -297,6 +298,7 @@ function population(): Promise<typeof import('./population.ts')> {
 /** Whether it is enough to do it once for both. */
 function isOne(one: ChangeRequest, other: ChangeRequest): boolean {
   if (one.command === 'reload') return other.command === 'reload' && one.live === other.live;
+  if (one.command === 'recycle') return other.command === 'recycle' && String(one.worker) === String(other.worker);
   return one.command === 'upgrade' && other.command === 'upgrade';
 }
 

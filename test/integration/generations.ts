@@ -25,6 +25,7 @@ export function generations(mode: Mode): void {
   rollsBack(mode);
   growsNot(mode);
   recycles(mode);
+  recyclesTwice(mode);
   recyclesInVain(mode);
   recyclesTheDead(mode);
   booting(mode);
@@ -120,6 +121,21 @@ function recycles(mode: Mode): void {
     t.match(await server.control('recycle', '9'), { code: 6, stderr: /no worker 9/ });
     t.match(await server.control('stop'), { code: 0 });
     t.strictSame(await server.ended, [0, null]);
+  });
+}
+
+function recyclesTwice(mode: Mode): void {
+  t.test('recycle of a worker that is being recycled is the same one', async (t) => {
+    const folder = t.testdir({ 'app.mjs': handler('one') });
+    const server = await startTricorn(t, 'app.mjs', modes[mode], { cwd: folder });
+    writeFileSync(join(folder, 'app.mjs'), WAITS);
+    const recycles = [server.control('recycle', '1')];
+    await during(server, 'retiring');
+    recycles.push(server.control('recycle', '1'));
+    await server.line(/^Recycle: one runs already$/);
+    writeFileSync(join(folder, 'go'), '');
+    for (const done of await Promise.all(recycles)) t.match(done, { code: 0, stdout: /^recycle done: worker 1/ });
+    t.equal(server.lines.filter(({ msg }) => /is due to be recycled/.test(msg)).length, 1);
   });
 }
 
