@@ -9,13 +9,11 @@
  */
 import { monotonicMs } from './builtins.ts';
 import type { Config, LoadedConfig } from './config/config.ts';
-import { logError, type WireError } from './errors.ts';
-import type { Logger } from './log/supervisor-log.ts';
+import type { WireError } from './errors.ts';
 import type { Mode, Population, ServerOptions } from './server-options.ts';
-import { bootTimeout, earlyEnd, trialError } from './supervisor/boot-errors.ts';
-import { howItEnded } from './supervisor/deaths.ts';
 import type { Hook } from './supervisor/hooks.ts';
 import { Crew } from './supervisor/crew.ts';
+import { Incidents } from './supervisor/incidents.ts';
 import { asideSettings, launchAside, launchCron, launchWorker, type Post } from './supervisor/launch.ts';
 import { watchPoison } from './supervisor/poison-watch.ts';
 import { extraGrace } from './roster/grace.ts';
@@ -24,8 +22,8 @@ import { hasStoreOfItsOwn } from './supervisor/own-store.ts';
 import { freeze } from './supervisor/releases.ts';
 import { generationTransition, type GenerationState, type ServerState } from './supervisor/server-state.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
-import type { Exit, WorkerHandle } from './supervisor/worker-handle.ts';
-import { staffed, Workers, type WorkersOptions } from './supervisor/workers.ts';
+import type { WorkerHandle } from './supervisor/worker-handle.ts';
+import { staffed, Workers } from './supervisor/workers.ts';
 
 /** A worker gets this much longer than its graceful_timeout, for its stop hooks, before it is killed, milliseconds. */
 const KILL_GRACE_MS = 5000;
@@ -60,7 +58,6 @@ export abstract class CommonServer {
   onTrial: boolean = false;
   #loaded: LoadedConfig;
   readonly #supervisor: Supervisor;
-  readonly #log: Logger;
   readonly readiness: Readiness;
   readonly #poison: readonly ReturnType<typeof watchPoison>[];
   /** The evented worker on a port of its own, where there is one. */
@@ -68,10 +65,9 @@ export abstract class CommonServer {
   /** The cron workers, where the app has jobs. */
   readonly crew: Workers;
   readonly #crew: Crew;
+  readonly #incidents: Incidents;
   readonly #booted: PromiseWithResolvers<WireError | undefined> = Promise.withResolvers();
   #state: GenerationState = 'new';
-  /** It never served, and the reason has been told. */
-  #hasFailed = false;
 
   constructor(loaded: LoadedConfig, options: ServerOptions) {
     const { successorOf, ...others } = options;
@@ -80,19 +76,18 @@ export abstract class CommonServer {
     this.#loaded = release.loaded;
     this.folder = release.folder;
     this.options = others;
-    this.#log = log;
     this.#supervisor = successorOf ? successorOf.#supervisor : new Supervisor(this.loaded, options);
     this.generation = this.#supervisor.generations.nextNumber();
-    this.workers = this.#hire({
-      log,
-      clock,
-      launch: (number) => launchWorker(this, this.post(number), this.#supervisor),
-    });
-    this.#aside = this.#hire({ log, clock, launch: (number) => launchAside(this, number, this.#supervisor) });
+    const tools = { log, clock };
+    const supervisor = this.#supervisor;
+    this.workers = new Workers({ ...tools, launch: (number) => launchWorker(this, this.post(number), supervisor) });
+    this.#aside = new Workers({ ...tools, launch: (number) => launchAside(this, number, supervisor) });
+    this.crew = new Workers({ ...tools, launch: (number) => launchCron(this, number, this.#crew, supervisor) });
+    for (const workers of this.#all) workers.on('change', () => supervisor.wake());
+    this.#incidents = this.#watchIncidents();
     // What kills a cron worker is no route.
     const threshold = (): number => this.config.poison_threshold;
     this.#poison = [this.workers, this.#aside].map((workers) => watchPoison(workers, { threshold, log, clock }));
-    this.crew = this.#hire({ log, clock, launch: (number) => launchCron(this, number, this.#crew, this.#supervisor) });
     this.#crew = new Crew({
       config: () => this.config,
       mode: () => this.mode,
@@ -111,16 +106,19 @@ export abstract class CommonServer {
     });
   }
 
-  #hire(options: WorkersOptions): Workers {
-    const workers = new Workers(options);
-    workers.on('change', () => this.#supervisor.wake());
-    workers.on('fatal', (handle, error) => this.#onFatal(handle, error));
-    workers.on('ready', (handle) => this.#onWorkerReady(handle));
-    workers.on('gone', (handle, exit) => this.#onGone(handle, exit));
-    workers.on('lost', (handle, thread) => this.#onLost(`thread ${thread} of ${handle.name}`));
-    workers.on('late', (handle) => void this.#onBootTimeout(handle));
-    workers.on('stuck', (handle) => this.#onStuck(workers, handle));
-    return workers;
+  #watchIncidents(): Incidents {
+    const incidents = new Incidents({
+      log: this.options.log,
+      deaths: this.#supervisor.deaths,
+      config: () => this.config,
+      state: () => this.#state,
+      isStopping: () => this.#supervisor.state === 'stopping',
+      isOnTrial: () => this.onTrial,
+      killTime: (workers) => this.#killTime(workers),
+      onBootFailed: (error) => this.#onBootFailed(error),
+    });
+    for (const workers of this.#all) incidents.watch(workers, workers === this.workers);
+    return incidents;
   }
 
   /** What is live in it may change. */
@@ -245,7 +243,7 @@ export abstract class CommonServer {
 
   /** It is not to take over: it ends, and that is why. */
   giveUp(error: WireError): void {
-    if (this.#state === 'booting') this.#failBoot(error);
+    if (this.#state === 'booting') this.#incidents.failBoot(error);
   }
 
   /** How many workers it has when nothing is under way. */
@@ -310,54 +308,11 @@ export abstract class CommonServer {
     return { role: this.mode === 'evented' ? 'evented' : 'http', worker, threads: this.wanted().threads };
   }
 
-  #onGone(handle: WorkerHandle, exit: Exit): void {
-    const { deaths, state } = this.#supervisor;
-    if (!exit.expected && handle.readyAt !== undefined) this.#onLost(`${handle.name}, ${howItEnded(exit)}`);
-    if (this.#state === 'booting' && !exit.expected) this.#failBoot(earlyEnd(handle));
-    else if (state === 'stopping' || this.#hasFailed) deaths.reportAtStop(handle, exit);
-    else deaths.report(handle, exit);
-    deaths.bury(handle);
-  }
-
-  #onStuck(workers: Workers, handle: WorkerHandle): void {
-    this.#onLost(handle.name);
-    this.#supervisor.deaths.count(handle);
-    workers.replace(handle, this.#killTime(workers));
-  }
-
-  /** On trial nothing may be lost: what dies so soon would go on dying. */
-  #onLost(what: string): void {
-    if (this.onTrial) this.giveUp(trialError(`it has lost ${what}`));
-  }
-
-  async #onBootTimeout(handle: WorkerHandle): Promise<void> {
-    const error = await bootTimeout(this.config, handle);
-    if (handle.state !== 'starting') return; // Ready after all, or about to end.
-    if (this.#state === 'booting') return this.#failBoot(error);
-    logError(this.#log, error, `${handle.name}: `);
-    handle.fatal = error;
-    handle.kill();
-  }
-
-  /** A worker could not boot and says why; it ends by itself. */
-  #onFatal(handle: WorkerHandle, error: WireError): void {
-    // Of most workers one speaks for all.
-    const message = [...this.workers].includes(handle) ? error.message : `${handle.name}: ${error.message}`;
-    if (this.#state === 'booting') this.#failBoot({ ...error, message });
-    else if (this.#state === 'serving') logError(this.#log, error, `${handle.name}: `);
-  }
-
   /** The first reason counts. What has started ends. */
-  #failBoot(error: WireError): void {
-    this.#hasFailed = true;
+  #onBootFailed(error: WireError): void {
     this.#booted.resolve(error);
     for (const workers of this.#all) workers.killAll(({ state }) => state === 'starting');
     this.drain();
-  }
-
-  #onWorkerReady(handle: WorkerHandle): void {
-    // At boot one line speaks for all.
-    if (this.#state === 'serving') this.#log.info({ worker: handle.number }, `${handle.name} is ready`);
   }
 
   #killTime(workers: Workers): number {
