@@ -95,6 +95,8 @@ export interface LoopUsage {
   readonly heap: number;
   /** What the app's stats() returned; null without one. */
   readonly app: unknown;
+  /** Why the app says that it is not healthy; null where it does not say so. */
+  readonly unhealthy: string | null;
 }
 
 export interface WorkerUsage {
@@ -133,6 +135,13 @@ interface Ready {
   readonly form: string;
   /** How many jobs the app has. */
   readonly jobs: number;
+}
+
+/** What the app says of itself has changed. Until it says something, it is healthy. */
+interface Health {
+  readonly type: 'health';
+  /** Of threads: one of those that are ready is. */
+  readonly healthy: boolean;
 }
 
 /** A limit is reached: it is to be recycled. */
@@ -214,6 +223,7 @@ export type FromWorker =
   /** Threads: all are replaced, and how many jobs the app has now; or why one could not be. */
   | { readonly type: 'renewed'; readonly error?: WireError | undefined; readonly jobs: number }
   | { readonly type: 'measured'; readonly loops: readonly LoopFigures[] }
+  | Health
   | Worn
   | WorkerUsage;
 
@@ -222,13 +232,14 @@ export type FromWorker =
  * not be able to throw in the supervisor.
  */
 export function isFromWorker(message: unknown): message is FromWorker {
-  const { type, form, jobs, error, loops, reason, ready, thread } = (message ?? {}) as Readonly<
+  const { type, form, jobs, error, loops, reason, ready, thread, healthy } = (message ?? {}) as Readonly<
     Record<string, unknown>
   >;
   if (type === 'ready') return typeof form === 'string' && typeof jobs === 'number';
   if (type === 'fatal') return typeof error === 'object' && error !== null;
   if (type === 'worn') return typeof reason === 'string';
   if (type === 'broken' || type === 'closed' || type === 'published' || type === 'renewed') return true;
+  if (type === 'health') return typeof healthy === 'boolean';
   if (type === 'threads') return typeof ready === 'number';
   if (type === 'lost') return typeof thread === 'number';
   return (type === 'usage' || type === 'measured') && Array.isArray(loops);
@@ -265,6 +276,7 @@ export type FromThread =
   | { readonly type: 'fatal'; readonly error: WireError }
   | Broken
   | { readonly type: 'published' }
+  | Health
   | Worn
   | { readonly type: 'measured'; readonly figures: LoopFigures }
   | { readonly type: 'usage'; readonly usage: LoopUsage };

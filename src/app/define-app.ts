@@ -58,8 +58,12 @@ export interface AppHooks {
   readonly onStart?: (context: AppContext) => unknown;
   /** Runs once in every worker and thread that ran onStart, after its last connection, with a time limit. */
   readonly onStop?: (context: AppContext) => unknown;
-  /** false or a rejection: the app is not well. An object is shown as it is. */
-  readonly health?: () => boolean | object | Promise<boolean | object>;
+  /**
+   * Whether the app can do its work: false or a rejection says that it cannot, and `/readyz` of the health port answers 503
+   * where all event loops say so. Called in every worker and thread before its first connection, then every 5 s; an answer
+   * that takes longer than 5 s is none.
+   */
+  readonly health?: () => boolean | void | Promise<boolean | void>;
   /** The app's own figures, for statistics. */
   readonly stats?: () => Record<string, unknown> | Promise<Record<string, unknown>>;
 }

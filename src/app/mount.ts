@@ -31,8 +31,8 @@ export interface MountedApp {
   stop(limitMs: number): Promise<void>;
   /** The app's own figures; undefined where it has none. Rejects with the app's error. */
   stats(): Promise<Record<string, unknown> | undefined>;
-  /** What the app says about itself; true where it says nothing. Rejects with the app's error. */
-  health(): Promise<boolean | object>;
+  /** The app's own. */
+  readonly health: AppHooks['health'];
 }
 
 /**
@@ -109,7 +109,7 @@ function mounted(app: Recognised, form: FormMount, context: MountContext): Omit<
       ]));
     },
     stats: async () => hooks.stats?.(),
-    health: async () => hooks.health?.() ?? true,
+    health: hooks.health?.bind(hooks),
   };
 }
 

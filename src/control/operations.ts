@@ -46,6 +46,8 @@ export interface Status {
   readonly state: ServerState;
   /** Nobody is ready, and so many starts in a row have failed. */
   readonly isCrashLooping: boolean;
+  /** The app says so of itself, in one of its event loops at least, or says nothing. */
+  readonly isHealthy: boolean;
   /** Counts boots and reloads, from 1. */
   readonly generation: number;
   /** Absolute path. */

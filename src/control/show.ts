@@ -15,6 +15,7 @@ export function showStatus(status: Status): string {
     ['app', app],
     ['listens', listeners.join(', ') || 'nowhere'],
     ['deaths', String(deaths)],
+    ...status.workers.flatMap(unhealthyLoops),
     ...(status.poison.length === 0 ? [] : ([['refused', status.poison.join(', ')]] as [string, string][])),
     ...(status.lastChange ? ([['last', showChange(status.lastChange)]] as [string, string][]) : []),
   ];
@@ -23,10 +24,19 @@ export function showStatus(status: Status): string {
 }
 
 /** In the words of /readyz. */
-function stateOf({ state, isCrashLooping, wanted, ready }: Status): string {
+function stateOf({ state, isCrashLooping, isHealthy, wanted, ready }: Status): string {
   if (state !== 'serving') return state;
   if (isCrashLooping) return 'crash loop';
-  return ready === 0 && wanted > 0 ? 'no worker' : state;
+  if (ready === 0 && wanted > 0) return 'no worker';
+  return isHealthy ? state : 'unhealthy';
+}
+
+function unhealthyLoops({ name, usage }: WorkerStatus): [string, string][] {
+  const loops = usage?.loops.filter(({ unhealthy }) => unhealthy !== null) ?? [];
+  return loops.map(({ thread, unhealthy }) => [
+    'health',
+    `worker ${name}${thread ? ` thread ${thread}` : ''}: ${unhealthy}`,
+  ]);
 }
 
 export function showStacks(workers: readonly WorkerStacks[]): string {

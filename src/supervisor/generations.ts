@@ -54,6 +54,12 @@ export class Generations {
     return { ready, wanted: mode === 'threaded' ? size : this.current.wanted().workers };
   }
 
+  /** Whether the app says of itself that it can do its work, in one of the workers at least, or says nothing. */
+  get isHealthy(): boolean {
+    const serving = [...this.#all].flatMap(({ main }) => main.serving);
+    return serving.length === 0 || serving.some(({ isHealthy }) => isHealthy);
+  }
+
   nextNumber(): number {
     this.#made += 1;
     return this.#made;

@@ -14,6 +14,8 @@ export interface HealthFacts {
   readonly succeeds: boolean;
   /** So many starts in a row have failed, and nobody is ready. */
   readonly isCrashLooping: boolean;
+  /** The app says so of itself, in one of its event loops at least, or says nothing. */
+  readonly isHealthy: boolean;
   /** Since the last tick that went well, milliseconds. */
   readonly sinceTickMs: number;
   /** Event loops: worker processes, or threads in threaded mode. */
@@ -53,11 +55,11 @@ const probes: Readonly<Record<string, (facts: HealthFacts) => ProbeAnswer>> = {
   },
 };
 
-type Shown = 'starting' | 'serving' | 'no worker' | 'crash loop' | 'stopping';
+type Shown = 'starting' | 'serving' | 'unhealthy' | 'no worker' | 'crash loop' | 'stopping';
 
-function stateOf({ state, succeeds, isCrashLooping, workers }: HealthFacts): Shown {
+function stateOf({ state, succeeds, isCrashLooping, isHealthy, workers }: HealthFacts): Shown {
   if (state === 'stopping' || state === 'stopped') return 'stopping';
   if (state !== 'serving' && !(succeeds && workers.ready > 0)) return 'starting';
-  if (workers.ready > 0) return 'serving';
+  if (workers.ready > 0) return isHealthy ? 'serving' : 'unhealthy';
   return isCrashLooping ? 'crash loop' : 'no worker';
 }

@@ -63,7 +63,8 @@ export async function openHealthPort(
 
 function healthOf({ state, current, generations, sinceTickMs }: Supervisor, succeeds: boolean): HealthFacts {
   const { isCrashLooping } = current.readiness;
-  return { state, succeeds, isCrashLooping, sinceTickMs, workers: generations.loops };
+  const { isHealthy, loops: workers } = generations;
+  return { state, succeeds, isCrashLooping, sinceTickMs, isHealthy, workers };
 }
 
 /** With dev = reload. */

@@ -22,7 +22,7 @@ async function statusOf(supervisor: Supervisor): Promise<Status> {
   const { current, clock, listeners, changes } = supervisor;
   const handles = supervisor.handles;
   // Taken together with the workers: asking them takes time, and another generation may serve by then.
-  const { wanted } = supervisor.generations.loops;
+  const { loops: population, isHealthy } = supervisor.generations;
   const ready = current.main.serving.reduce((sum, { loops }) => sum + loops, 0);
   const workers = await Promise.all(handles.map((handle) => workerStatus(handle, clock())));
   return {
@@ -32,11 +32,12 @@ async function statusOf(supervisor: Supervisor): Promise<Status> {
     mode: current.mode,
     state: supervisor.state,
     isCrashLooping: current.readiness.isCrashLooping,
+    isHealthy,
     generation: current.generation,
     app: current.config.app,
     listeners: listeners.shown,
     uptimeMs: Math.round(supervisor.uptimeMs),
-    wanted,
+    wanted: population.wanted,
     ready,
     workers,
     deaths: supervisor.deaths.total,

@@ -33,7 +33,7 @@ export function dumpStacks(log: Logger, workers: Iterable<WorkerHandle>): void {
 /** One line for each event loop of a worker, with the worker's RSS. */
 function logUsage(log: Logger, handle: WorkerHandle, { rss, loops }: WorkerUsage): void {
   for (const loop of loops) {
-    const { thread, requests, inflight, connections, waiting, refused, app } = loop;
+    const { thread, requests, inflight, connections, waiting, refused, app, unhealthy } = loop;
     const figures = {
       worker: handle.number,
       thread,
@@ -48,6 +48,7 @@ function logUsage(log: Logger, handle: WorkerHandle, { rss, loops }: WorkerUsage
       heap_mib: toMib(loop.heap),
       rss_mib: toMib(rss),
       ...(app === null ? {} : { app }),
+      ...(unhealthy === null ? {} : { unhealthy }),
     };
     log.info(figures, `Statistics of ${loopName(handle, thread)}`);
   }

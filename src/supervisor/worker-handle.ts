@@ -74,6 +74,8 @@ export class WorkerHandle extends EventEmitter<Events> {
   jobs = 0;
   /** How many of its event loops are ready, once it is. */
   loops: number;
+  /** What the app in it said last of itself; of threads, of any that is ready. */
+  isHealthy = true;
   /** The log says already why it ends, or is about to. */
   explained = false;
   /** Why it could not boot, as far as that is known. */
@@ -277,6 +279,7 @@ export class WorkerHandle extends EventEmitter<Events> {
     else if (message.type === 'published') this.#published?.resolve();
     else if (message.type === 'renewed') this.#onRenewed(message.jobs, message.error);
     else if (message.type === 'measured') this.#onFigures(message.loops);
+    else if (message.type === 'health') this.isHealthy = message.healthy;
     else if (message.type === 'lost') this.emit('lost', message.thread);
     else if (message.type === 'threads') this.#onThreads(message.ready, message.failed);
     else if (this.#state === 'starting') {

@@ -16,6 +16,7 @@ import type { LoopBoot, LoopFigures, LoopUsage, Poison } from '../protocol.ts';
 import { Connections } from './connections.ts';
 import { contextOf } from './context-of.ts';
 import { currentRequest } from './current-request.ts';
+import { HealthWatch } from './health-watch.ts';
 import type { Ledger } from './ledger.ts';
 import type { Loop, LoopOptions } from './loop.ts';
 import { LoopGauge } from './loop-gauge.ts';
@@ -41,6 +42,7 @@ export class AppLoop implements Loop {
   readonly #sockets: Connections = new Connections();
   readonly #requests: Requests;
   readonly #upgrades: Upgrades = new Upgrades();
+  readonly #health: HealthWatch;
   readonly #emptied: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   /** Of trigger(), where the app has called it. */
   readonly #closeStore: () => Promise<void>;
@@ -54,6 +56,7 @@ export class AppLoop implements Loop {
     this.#app = app;
     this.#log = log;
     this.#ledger = ledger;
+    this.#health = new HealthWatch({ ask: app.health, log: log.log, onChange: options.onHealth });
     const wear = new Wear(options);
     this.#closeStore = closeStore;
     this.#requests = new Requests({
@@ -79,6 +82,7 @@ export class AppLoop implements Loop {
     await this.#app.start();
     this.#requests.takeOver(this.#app.server);
     this.#upgrades.watch(this.#app.server);
+    await this.#health.start();
   }
 
   /** Jobs are run elsewhere. */
@@ -124,6 +128,7 @@ export class AppLoop implements Loop {
     const { graceful_timeout, ws_drain_spread } = this.#boot.config;
     const limit = graceful_timeout * 1000;
     this.#draining = true;
+    this.#health.stop();
     this.#requests.drain();
     this.#upgrades.close({ code: final ? 1001 : 1012, spreadMs: ws_drain_spread * 1000, limitMs: limit });
     if (this.#boot.config.dev === 'reload') endIdle(this.#sockets, (socket) => this.#requests.isIdle(socket));
@@ -150,6 +155,7 @@ export class AppLoop implements Loop {
       ...this.#gauge.read(),
       heap: getHeapStatistics().used_heap_size,
       app: (await this.#app.stats()) ?? null,
+      unhealthy: this.#health.unhealthy,
     };
   }
 

@@ -19,6 +19,7 @@ import type { LoopUsage } from '../protocol.ts';
 import { defaultTimeout } from '../watchdog/limits.ts';
 import { contextOf } from './context-of.ts';
 import { currentJob, JOB, runForJob } from './current-request.ts';
+import { HealthWatch } from './health-watch.ts';
 import { LoopGauge } from './loop-gauge.ts';
 import type { Loop, LoopOptions } from './loop.ts';
 import { soon, storeOf } from './store-of.ts';
@@ -49,6 +50,7 @@ export class CronLoop implements Loop {
   readonly #runner: CronRunner;
   readonly #gauge: LoopGauge = new LoopGauge();
   readonly #wear: Wear;
+  readonly #health: HealthWatch;
   /** Seconds that a job may take which names no timeout. */
   #timeout: number;
   #slot: number | undefined;
@@ -64,6 +66,7 @@ export class CronLoop implements Loop {
     this.#guard = guard;
     const { boot, terms, log } = options;
     this.#timeout = defaultTimeout(terms.config);
+    this.#health = new HealthWatch({ ask: app.health, log: log.log, onChange: options.onHealth });
     // A job may take longer than graceful_timeout: no recycling that can wait is to cut it.
     const onWorn = (reason: string): void => {
       this.#runner.rest();
@@ -93,6 +96,7 @@ export class CronLoop implements Loop {
   /** It touches no job before its generation serves: one that fails must leave the schedules as they were. */
   async start(): Promise<void> {
     await this.#app.start();
+    await this.#health.start();
   }
 
   /** A store that is away is not waited for: jobs begin when it is there. */
@@ -107,6 +111,7 @@ export class CronLoop implements Loop {
   /** The job that runs may finish; whatever is not done by then is given back, and taken up by another worker. */
   async drain(): Promise<void> {
     const begun = performance.now();
+    this.#health.stop();
     const limit = this.#options.boot.config.graceful_timeout * 1000;
     const late = pass(limit + AFTER_SIGNAL_MS + END_MS, undefined, { ref: false });
     await Promise.race([this.#runner.drain(limit), this.#storeIsLate(), late]);
@@ -136,6 +141,7 @@ export class CronLoop implements Loop {
       ...this.#gauge.read(),
       heap: getHeapStatistics().used_heap_size,
       app: (await this.#app.stats()) ?? null,
+      unhealthy: this.#health.unhealthy,
     };
   }
 

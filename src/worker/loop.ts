@@ -12,6 +12,8 @@ export interface LoopOptions {
   readonly ledger: Ledger;
   /** Called once, when a limit is reached. */
   readonly onWorn: (reason: string) => void;
+  /** Called when what the app says of its health has changed. */
+  readonly onHealth: (healthy: boolean) => void;
 }
 
 export interface Loop {

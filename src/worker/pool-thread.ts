@@ -19,6 +19,8 @@ const ENTRY = fileURLToPath(new URL(`./thread${import.meta.filename.slice(-3)}`,
 interface Events {
   ready: [];
   worn: [reason: string];
+  /** What the app in it says of its health has changed. */
+  health: [];
   /** Nobody caught an error in it: it is logged; what is in flight can still finish. */
   broken: [];
   fatal: [error: WireError];
@@ -51,6 +53,8 @@ export class PoolThread extends EventEmitter<Events> {
   jobs = 0;
   /** performance.now() of its ready. */
   readyAt: number | undefined;
+  /** What the app in it said last. */
+  isHealthy = true;
   /** Why it could not boot, as it said. */
   fatal: WireError | undefined;
   /** Uncaught where the thread could not log it itself, such as its heap's end. */
@@ -160,6 +164,7 @@ export class PoolThread extends EventEmitter<Events> {
   #onMessage(message: FromThread): void {
     if (message.type === 'broken' || message.type === 'published') this.emit(message.type);
     else if (message.type === 'worn') this.emit('worn', message.reason);
+    else if (message.type === 'health') this.#onHealth(message.healthy);
     else if (message.type === 'usage') this.emit('usage', message.usage);
     else if (message.type === 'measured') this.emit('measured', message.figures);
     else if (message.type === 'fatal') this.#onFatal(message.error);
@@ -170,6 +175,11 @@ export class PoolThread extends EventEmitter<Events> {
       this.#state = transition(this.name, this.#state, 'ready');
       this.emit('ready');
     }
+  }
+
+  #onHealth(healthy: boolean): void {
+    this.isHealthy = healthy;
+    this.emit('health');
   }
 
   #onFatal(error: WireError): void {

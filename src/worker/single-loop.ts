@@ -8,6 +8,7 @@ import type { LoopFigures, LoopUsage, Poison, WorkerBoot } from '../protocol.ts'
 import { startBeating } from '../watchdog/beat.ts';
 import { contextOf } from './context-of.ts';
 import { openLedger } from './flight-recorder.ts';
+import { tell } from './http-worker.ts';
 import type { Ledger } from './ledger.ts';
 import { loadLoop, type Loop } from './loop.ts';
 import type { MonitorBoot } from './monitor.ts';
@@ -60,6 +61,7 @@ export class SingleLoop implements Engine {
       log: this.#log,
       ledger: this.#ledger,
       onWorn: this.#onWorn,
+      onHealth: (healthy) => tell({ type: 'health', healthy }),
     });
   }
 

@@ -58,5 +58,6 @@ function blockedUsage({ number, ledger }: PoolThread): LoopUsage {
     delayP99: 0,
     heap: 0,
     app: null,
+    unhealthy: null,
   };
 }

@@ -61,6 +61,7 @@ export class ThreadPool implements Engine {
   #wanted: number;
   /** What the supervisor knows: how many threads are ready. */
   #told = 0;
+  #toldHealthy = true;
   #booted = false;
   #renewal: Renewal | undefined;
   /** Threads that count their requests, while a canary runs. */
@@ -230,6 +231,7 @@ export class ThreadPool implements Engine {
     thread.on('exit', () => this.#watchdogs.delete(watchdog));
     thread.on('ready', () => this.#onReady(thread));
     thread.on('worn', (reason) => this.#onWorn(thread, reason));
+    thread.on('health', () => this.#tellHealth());
     thread.on('broken', () => this.#replace(thread));
     thread.on('exit', (code, expected) => {
       this.#onExit(thread, code, expected);
@@ -324,6 +326,15 @@ export class ThreadPool implements Engine {
     if (ready > 0) this.#crashLoop.ready();
     if (ready !== this.#told || failed) tell({ type: 'threads', ready, failed });
     this.#told = ready;
+    this.#tellHealth();
+  }
+
+  /** Where none is ready, that is what counts. */
+  #tellHealth(): void {
+    const ready = this.#ready();
+    const healthy = ready.length === 0 || ready.some(({ isHealthy }) => isHealthy);
+    if (healthy !== this.#toldHealthy) tell({ type: 'health', healthy });
+    this.#toldHealthy = healthy;
   }
 
   #drainOne(thread: PoolThread, final = false): void {

@@ -75,6 +75,7 @@ try {
     log,
     ledger,
     onWorn: (reason) => tell({ type: 'worn', reason }),
+    onHealth: (healthy) => tell({ type: 'health', healthy }),
   });
   loaded = loop;
   await loop.start();

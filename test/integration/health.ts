@@ -15,6 +15,8 @@ export function health(mode: Mode): void {
   busy(mode);
   dead(mode);
   crashLoop(mode);
+  unhealthy(mode);
+  halfHealthy(mode);
   changes(mode);
   clients(mode);
 }
@@ -65,6 +67,16 @@ function booting(mode: Mode): void {
     server.kill('SIGTERM');
     t.strictSame(await server.ended, [0, null]);
   });
+
+  t.test('a service without HTTP asks the app, too, whether it is healthy', async (t) => {
+    const cron = "cron: { hourly: { every: 3600, run() {} } }, fetch: () => new Response('')";
+    const app = `import { defineApp } from 'tricorn'; export default defineApp({ ${cron}, health: () => false });`;
+    const { passed, health } = passHealth(t);
+    const options = { cwd: t.testdir({ 'app.mjs': app }), passed };
+    const server = new Tricorn(t, ['app.mjs', ...modes[mode], '--no-http'], options);
+    await server.line(/^Ready/);
+    t.match(await readyz(health), { status: 503, state: 'unhealthy' });
+  });
 }
 
 function busy(mode: Mode): void {
@@ -112,6 +124,66 @@ function dead(mode: Mode): void {
     open();
     await server.line(/^worker \d .*is ready$/);
     t.match(await readyz(health), { status: 200, state: 'serving' });
+  });
+}
+
+/** Says that it is healthy while there is the file `well` in its folder. */
+const MOODY = `
+import { existsSync } from 'node:fs';
+import { defineApp } from 'tricorn';
+export default defineApp({
+  handler: (_request, response) => response.end('ok'),
+  health: () => { if (!existsSync('well')) throw new Error('the database is away'); },
+});
+`;
+
+function unhealthy(mode: Mode): void {
+  t.test('while the app says that it is not healthy: it lives and serves, and is not ready', async (t) => {
+    const { passed, health } = passHealth(t);
+    const cwd = t.testdir({ 'app.mjs': MOODY });
+    const server = await startTricorn(t, 'app.mjs', modes[mode], { cwd, passed });
+    const workers = { ready: loops[mode], wanted: loops[mode] };
+    t.same(
+      await readyz(health),
+      { status: 503, ready: false, state: 'unhealthy', workers },
+      'from the first answer on',
+    );
+    t.equal(await livez(health), 200);
+    t.match(await get(server.url), { status: 200, body: 'ok' });
+    const { stdout } = await server.control('status');
+    t.match(stdout, /^state +unhealthy, for/m);
+    t.equal([...stdout.matchAll(/^health +worker .*: health\(\) failed: the database is away$/gm)].length, loops[mode]);
+    writeFileSync(join(cwd, 'well'), '');
+    await server.line(/^The app is healthy again$/);
+    // What is logged has yet to be told.
+    while ((await readyz(health)).status !== 200);
+    t.match(await readyz(health), { status: 200, ready: true, state: 'serving' });
+  });
+}
+
+/** The second event loop says that it is not healthy, where there is one. */
+const HALF = `
+import { defineApp } from 'tricorn';
+let second = false;
+export default defineApp({
+  handler: (_request, response) => response.end('ok'),
+  onStart: ({ worker, thread }) => { second = Math.max(worker, thread) === 2; },
+  health: () => !second,
+});
+`;
+
+function halfHealthy(mode: Mode): void {
+  t.test('one event loop that is not healthy leaves the service ready; status names it', async (t) => {
+    const { passed, health } = passHealth(t);
+    const server = await startTricorn(t, 'app.mjs', modes[mode], { cwd: t.testdir({ 'app.mjs': HALF }), passed });
+    t.match(await readyz(health), { status: 200, state: 'serving' });
+    const { stdout } = await server.control('status');
+    const named = { threaded: ['worker 1 thread 2'], prefork: ['worker 2'], evented: [] }[mode];
+    const lines = [...stdout.matchAll(/^health +(.*): health\(\) answered false$/gm)];
+    t.same(
+      lines.map(([, name]) => name),
+      named,
+    );
   });
 }
 

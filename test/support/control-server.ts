@@ -39,6 +39,7 @@ const operations: Operations = {
     mode: 'prefork',
     state: 'serving',
     isCrashLooping: false,
+    isHealthy: true,
     generation: 1,
     app: config.app,
     listeners: ['http://127.0.0.1:1'],

@@ -15,6 +15,7 @@ const loop = {
   delayP99: 0,
   heap: 0,
   app: null,
+  unhealthy: null,
 };
 
 const worker: WorkerStatus = {
@@ -60,6 +61,13 @@ cron-2  4711  cron  draining  3           1 min 1 s  -        ?       ?         
   t.match(showStatus({ ...status, isCrashLooping: true, state: 'stopping' }), /^state {4}stopping, for/m);
   t.match(showStatus({ ...status, ready: 0 }), /^state {4}no worker, for/m);
   t.match(showStatus({ ...status, ready: 0, wanted: 0 }), /^state {4}serving, for/m, 'where there is to be none');
+  const away = { ...loop, unhealthy: 'health() answered false' };
+  const unhealthy = { ...worker, usage: { type: 'usage', rss: 1, loops: [loop, { ...away, thread: 2 }] } } as const;
+  const inMain = { ...worker, name: '2', usage: { ...unhealthy.usage, loops: [{ ...away, thread: 0 }] } } as const;
+  t.match(
+    showStatus({ ...status, isHealthy: false, workers: [unhealthy, inMain] }),
+    /^state {4}unhealthy, for[^]*^health {3}worker 1 thread 2: health\(\) answered false\nhealth {3}worker 2: health/m,
+  );
   t.match(showStatus({ ...status, listeners: [] }), /^listens {2}nowhere$/m);
 });
 

@@ -15,6 +15,7 @@ export const status: Status = {
   mode: 'threaded',
   state: 'serving',
   isCrashLooping: false,
+  isHealthy: true,
   generation: 3,
   app: '/srv/app.ts',
   listeners: ['http://127.0.0.1:8069'],

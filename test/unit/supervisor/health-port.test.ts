@@ -12,6 +12,7 @@ const well: HealthFacts = {
   state: 'serving',
   succeeds: false,
   isCrashLooping: false,
+  isHealthy: true,
   sinceTickMs: 0,
   workers: { ready: 1, wanted: 1 },
 };

@@ -5,6 +5,7 @@ const well: HealthFacts = {
   state: 'serving',
   succeeds: false,
   isCrashLooping: false,
+  isHealthy: true,
   sinceTickMs: 900,
   workers: { ready: 2, wanted: 2 },
 };
@@ -23,6 +24,9 @@ t.test('/readyz: whether requests are answered, and why not', async (t) => {
     [{ workers: nobody }, 503, 'no worker'],
     [{ workers: nobody, isCrashLooping: true }, 503, 'crash loop'],
     [{ isCrashLooping: true }, 200, 'serving'],
+    [{ isHealthy: false }, 503, 'unhealthy'],
+    [{ isHealthy: false, workers: nobody }, 503, 'no worker'],
+    [{ isHealthy: false, state: 'stopping' }, 503, 'stopping'],
     [{ state: 'stopping' }, 503, 'stopping'],
     [{ state: 'stopped', workers: nobody }, 503, 'stopping'],
   ];

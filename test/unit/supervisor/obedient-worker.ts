@@ -34,6 +34,7 @@ function repeat(): FromWorker {
     delayP50: 0,
     delayP99: 0,
     heap: 0,
+    unhealthy: null,
   };
   return { type: 'usage', rss: 1, loops: [{ ...usage, app: heard }] };
 }

@@ -8,7 +8,7 @@ const PID = 4711;
 
 function usage(requests: number): WorkerUsage {
   const loop = { thread: 0, inflight: 0, connections: 0, waiting: 0, refused: 0, utilisation: 0, delayP50: 0 };
-  return { type: 'usage', rss: 1, loops: [{ ...loop, requests, delayP99: 0, heap: 0, app: null }] };
+  return { type: 'usage', rss: 1, loops: [{ ...loop, requests, delayP99: 0, heap: 0, app: null, unhealthy: null }] };
 }
 
 class Reporter {
