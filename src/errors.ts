@@ -34,12 +34,14 @@ export type ErrorCode =
   | 'TRC_APP_LOAD'
   | 'TRC_APP_FORM'
   | 'TRC_APP_LISTENS'
+  | 'TRC_APP_FORKS'
   | 'TRC_APP_BOOT'
   | 'TRC_BOOT_TIMEOUT'
   | 'TRC_JOBS'
   | 'TRC_STORE'
   | 'TRC_JOB_UNKNOWN'
   | 'TRC_REQUEST_TIME'
+  | 'TRC_BODY_LIMIT'
   | 'TRC_UNCAUGHT'
   | 'TRC_OVERLOADED'
   | 'TRC_POISON'
@@ -133,7 +135,12 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
   TRC_APP_LISTENS: {
     exit: 3,
     message: 'the app {app} called listen() itself',
-    hint: 'Tricorn owns the socket: export the app without calling listen().',
+    hint: 'Tricorn owns the socket: export the app without calling listen(). Another server beside it, as for metrics, belongs into onStart.',
+  },
+  TRC_APP_FORKS: {
+    exit: 3,
+    message: 'the app {app} called cluster.fork()',
+    hint: 'Tricorn starts the processes: export the app without node:cluster, and say how many with --workers.',
   },
   TRC_APP_BOOT: {
     exit: 3,
@@ -164,6 +171,11 @@ export const catalogue: Readonly<Record<ErrorCode, Entry>> = {
     status: 503,
     message: 'the request has taken {seconds} s, longer than it may',
     hint: 'The log names the request. Find out what it waits for, or raise --limit-time-real.',
+  },
+  TRC_BODY_LIMIT: {
+    status: 413,
+    message: 'the request body is too large: body_limit is {limit} bytes',
+    hint: 'Send less, or have the operator raise --body-limit (0 = no limit).',
   },
   TRC_UNCAUGHT: {
     status: 500,

@@ -10,7 +10,7 @@ import { workerAndThread } from '../log/identity.ts';
 import type { LineWriter, LogConfig } from '../log/identity.ts';
 import { levels } from '../log/logger.ts';
 import { NotedResponse } from './noted-response.ts';
-import { ANSWERED } from './refusal.ts';
+import { isAnsweredFor, statusOf } from './refusal.ts';
 
 /** To be called once, when a response is closed: finished or aborted. `startedAt` is a performance.now(). */
 export type AccessLog = (req: IncomingMessage, res: ServerResponse, startedAt: number) => void;
@@ -58,12 +58,12 @@ function entryOf(req: IncomingMessage, res: ServerResponse, startedAt: number, r
     method: req.method ?? '-',
     url: cap(originalUrl(req), LONGEST_URL),
     version: req.httpVersion,
-    status: res.headersSent || ANSWERED in res ? res.statusCode : CLIENT_WENT,
+    status: statusOf(res) ?? CLIENT_WENT,
     bytes: bodyBytes(req, res),
     ms: Math.round((performance.now() - startedAt) * 1000) / 1000,
     referer: referer && cap(referer, LONGEST_HEADER),
     agent: agent && cap(agent, LONGEST_HEADER),
-    aborted: !res.writableFinished,
+    aborted: !res.writableFinished && !isAnsweredFor(res),
   };
 }
 
@@ -137,6 +137,7 @@ function encodingOf(encoding: unknown): BufferEncoding {
  * used at all, it is what content-length promises. Undefined: not known.
  */
 function bodyBytes(req: IncomingMessage, res: ServerResponse): number | undefined {
+  if (isAnsweredFor(res)) return undefined;
   const { statusCode } = res;
   if (req.method === 'HEAD' || statusCode === 204 || statusCode === 304 || statusCode < 200) return 0;
   if (res instanceof CountingResponse) return res.bodyBytes;

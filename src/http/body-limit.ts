@@ -1,13 +1,11 @@
 import type http from 'node:http';
-import { answerOnSocket, type Refusal, refusalText } from './refusal.ts';
+import { answerOnSocket, type Refusal, refusalOf, refusalText } from './refusal.ts';
 
 /** How long a refused client may go on sending (ms). Closing earlier would reset the connection before it reads the 413. */
 const LINGER_MS = 2_000;
 
 /** The client has sent all of a refused body. */
 const BODY_ENDED = Symbol('body ended');
-
-const REFUSAL: Refusal = { status: 413, message: 'Request body is too large' };
 
 /**
  * A request listener that refuses bodies over `limit` bytes with 413 and closes the connection. A Content-Length over
@@ -17,14 +15,15 @@ const REFUSAL: Refusal = { status: 413, message: 'Request body is too large' };
  */
 export function limitBody(limit: number, listener: http.RequestListener): http.RequestListener {
   if (limit === 0) return listener;
+  const refusal = refusalOf('TRC_BODY_LIMIT', { limit });
   return (req, res) => {
     const { 'content-length': length, 'transfer-encoding': chunked } = req.headers;
     if (length !== undefined && Number(length) > limit) {
       req.once('end', () => req.emit(BODY_ENDED)).resume();
-      refuse(req, res);
+      refuse(req, res, refusal);
       return;
     }
-    if (chunked !== undefined) countBody(req, limit, () => refuseSeen(req, res));
+    if (chunked !== undefined) countBody(req, limit, () => refuseSeen(req, res, refusal));
     listener(req, res);
   };
 }
@@ -50,31 +49,31 @@ function countBody(req: http.IncomingMessage, limit: number, exceeded: () => voi
 }
 
 /** Answers 413 to a request that the app has not seen. */
-function refuse(req: http.IncomingMessage, res: http.ServerResponse): void {
-  const { headers, body } = refusalText(REFUSAL);
-  res.writeHead(REFUSAL.status, { ...headers, connection: 'close' });
+function refuse(req: http.IncomingMessage, res: http.ServerResponse, refusal: Refusal): void {
+  const { headers, body } = refusalText(refusal);
+  res.writeHead(refusal.status, { ...headers, connection: 'close' });
   res.write(body);
-  closeSoon(req, (done) => res.end(done));
+  closeSoon(req, refusal, (done) => res.end(done));
 }
 
 /** Answers 413, where no answer has begun, to a request that the app is reading. */
-function refuseSeen(req: http.IncomingMessage, res: http.ServerResponse): void {
-  if (answerOnSocket(res, REFUSAL)) closeSoon(req, (done) => req.socket.end(done));
-  else req.destroy(tooLarge());
+function refuseSeen(req: http.IncomingMessage, res: http.ServerResponse, refusal: Refusal): void {
+  if (answerOnSocket(res, refusal)) closeSoon(req, refusal, (done) => req.socket.end(done));
+  else req.destroy(errorOf(refusal));
 }
 
 /** Closes once the client has stopped sending or LINGER_MS are over. */
-function closeSoon(req: http.IncomingMessage, end: (done: () => void) => void): void {
+function closeSoon(req: http.IncomingMessage, refusal: Refusal, end: (done: () => void) => void): void {
   const close = (): void => {
     clearTimeout(timer);
-    end(() => req.destroy(tooLarge()));
+    end(() => req.destroy(errorOf(refusal)));
   };
   const timer = setTimeout(close, LINGER_MS).unref();
   req.once(BODY_ENDED, close);
   req.once('close', () => clearTimeout(timer));
 }
 
-/** What the app's own reading of the body fails with. */
-function tooLarge(): Error {
-  return Object.assign(new Error('request body is larger than body_limit'), { code: 'TRC_BODY_LIMIT', status: 413 });
+/** What the app's own reading of the body fails with; frameworks answer with the status of an error. */
+function errorOf({ code, status, message }: Refusal): Error {
+  return Object.assign(new Error(message), { code, status });
 }

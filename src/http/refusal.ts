@@ -12,8 +12,9 @@ export interface Refusal {
   readonly retryAfter?: number;
 }
 
-/** On a response that the app began, and Tricorn answered over its head: what the client was told is its statusCode. */
-export const ANSWERED: unique symbol = Symbol('answered on the socket');
+/** On a response that is the app's, and that Tricorn has answered over its head: with which status. */
+const ANSWERED: unique symbol = Symbol('answered on the socket');
+type Answered = http.ServerResponse & { [ANSWERED]?: number };
 
 /** How long a client that still sends may go on after its 503; a connection that is cut earlier loses the answer. ms. */
 const LINGER_MS = 2000;
@@ -61,10 +62,19 @@ export function answerOnSocket(response: http.ServerResponse, refusal: Refusal):
   if (response.headersSent || response.socket !== socket) return false;
   const { headers, body } = refusalText(refusal);
   const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
-  response.statusCode = refusal.status;
-  Reflect.set(response, ANSWERED, true);
+  (response as Answered)[ANSWERED] = refusal.status;
   socket.write(`HTTP/1.1 ${refusal.status} ${http.STATUS_CODES[refusal.status]}\r\n${lines.join('')}\r\n${body}`);
   return true;
+}
+
+/** What the client was told; undefined where no answer has begun. The app may have set another status since then. */
+export function statusOf(response: http.ServerResponse): number | undefined {
+  return (response as Answered)[ANSWERED] ?? (response.headersSent ? response.statusCode : undefined);
+}
+
+/** Whether Tricorn has answered in place of the app, which had the request already. */
+export function isAnsweredFor(response: http.ServerResponse): boolean {
+  return (response as Answered)[ANSWERED] !== undefined;
 }
 
 /** After an answer that came before the client was through: it may go on to send for a moment. */

@@ -1,7 +1,7 @@
 /** Counts the requests of one event loop while a canary runs: how many, how many with an error, and how long they took. */
 import type { ServerResponse } from 'node:http';
 import { Histogram } from '../canary/histogram.ts';
-import { ANSWERED } from '../http/refusal.ts';
+import { statusOf } from '../http/refusal.ts';
 import type { LoopFigures } from '../protocol.ts';
 
 /**
@@ -48,5 +48,5 @@ export class Measure {
 /** Times of errors say nothing: a refusal is quicker than any answer, and what was cut lasted as long as its limit. */
 function isError({ response, state }: Measured): boolean {
   if (state === 'refused') return true;
-  return response.statusCode >= 500 && (response.headersSent || ANSWERED in response);
+  return (statusOf(response) ?? 0) >= 500;
 }

@@ -138,9 +138,10 @@ export class Requests {
     const listeners = server.rawListeners('request') as RequestListener[];
     const [only = this.#app] = listeners;
     server.removeAllListeners('request');
+    // Not only.bind(): in Express that is the route of the HTTP method BIND.
     this.#app =
       listeners.length === 1
-        ? only.bind(server)
+        ? (request, response) => only.call(server, request, response)
         : (request, response) => listeners.forEach((listener) => listener.call(server, request, response));
     server.on('request', (request, response) => this.#onRequest(request, response));
   }

@@ -8,6 +8,7 @@ const VALUES = { count: '1 mistake', problems: 'x', address: '[::1]:80', reason:
 const ALL = {
   ...VALUES,
   seconds: 60,
+  limit: 10,
   route: 'GET /',
   starts: 10,
   what: 'a pipe',

@@ -58,7 +58,10 @@ t.test('refuses a Content-Length over the limit before the app sees it, and befo
   const answer = await raw(port, `${DECLARED}11\r\n\r\n0123456789x`);
   t.match(answer, /^HTTP\/1.1 413 Payload Too Large\r\n/);
   t.match(answer, /\r\nconnection: close\r\n/i);
-  t.match(answer, /\{"statusCode":413,"error":"Payload Too Large","message":"Request body is too large"\}$/);
+  t.match(
+    answer,
+    /\{"statusCode":413,"code":"TRC_BODY_LIMIT","error":"Payload Too Large","message":"the request body is too large: body_limit is 10 bytes"\}$/,
+  );
   t.equal(app.calls, 0);
   const socket = net.connect(port, '127.0.0.1');
   socket.write(`${DECLARED}1000000\r\n\r\n`);
