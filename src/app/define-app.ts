@@ -72,10 +72,12 @@ type OneOf<T> = {
   [K in keyof T]: { readonly [P in K]: T[P] } & { readonly [P in Exclude<keyof T, K>]?: never };
 }[keyof T];
 
+type HttpApp = AppPlugin | FastifyApp | MiddlewareApp | FetchApp;
+
 /** Exactly one of the three ways to answer requests. */
 export type AppEntry = OneOf<{
-  /** A Fastify plugin or instance, an Express, Connect, Koa or Polka app, or an object with fetch(). */
-  http: AppPlugin | FastifyApp | MiddlewareApp | FetchApp;
+  /** A Fastify plugin or instance, an Express, Connect, Koa or Polka app, or an object with fetch(); or a promise of one. */
+  http: HttpApp | Promise<HttpApp>;
   /** A node request listener. */
   handler: http.RequestListener;
   /** From Request to Response. */

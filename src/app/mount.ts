@@ -1,5 +1,5 @@
+import cluster from 'node:cluster';
 import type http from 'node:http';
-import { types } from 'node:util';
 import { pathToFileURL } from 'node:url';
 import type { Config } from '../config/config.ts';
 import type { DeclaredJob } from '../cron/job.ts';
@@ -9,7 +9,7 @@ import { bootError, hookError, loadError } from './boot-errors.ts';
 import type { FormMount, MountContext } from './context.ts';
 import type { AppContext, AppHooks } from './define-app.ts';
 import { watchListens } from './listens.ts';
-import { type Namespace, recognise, type Recognised } from './recognise.ts';
+import { awaited, type Namespace, recognise, type Recognised } from './recognise.ts';
 import { stopWithin } from './stop.ts';
 
 export type { MountContext } from './context.ts';
@@ -46,6 +46,7 @@ export async function mountApp(context: MountContext): Promise<MountedApp> {
   try {
     const namespace = await load(app);
     if (listens.seen()) throw new TricornError('TRC_APP_LISTENS', { app });
+    refuseForks(app);
     const recognised = recognise(namespace);
     if ('refused' in recognised) throw new TricornError(recognised.code, { app, seen: recognised.refused });
     const jobs = await jobsOf(recognised, context.config);
@@ -59,13 +60,20 @@ export async function mountApp(context: MountContext): Promise<MountedApp> {
 
 async function load(app: string): Promise<Namespace> {
   try {
-    const namespace = (await import(pathToFileURL(app).href)) as Namespace;
-    // `export default build()` with an async build. Only real promises: a Fastify instance has a then() as well.
-    if (!types.isPromise(namespace['default'])) return namespace;
-    return { ...namespace, default: await namespace['default'] };
+    return await awaited((await import(pathToFileURL(app).href)) as Namespace);
   } catch (cause) {
     throw loadError(app, cause);
   }
+}
+
+/**
+ * A worker process is one of node:cluster itself, where an app finds that it is not the primary. A thread is told that it is: its
+ * forks would run the thread's code, and end, and be forked again.
+ */
+function refuseForks(app: string): void {
+  const forked = Object.values(cluster.workers ?? {});
+  for (const worker of forked) worker?.process.kill('SIGKILL');
+  if (forked.length > 0) throw new TricornError('TRC_APP_FORKS', { app });
 }
 
 async function mountForm(app: Recognised, context: MountContext): Promise<FormMount> {

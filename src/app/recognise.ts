@@ -1,5 +1,6 @@
 import type http from 'node:http';
 import net from 'node:net';
+import { types } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import { cut } from '../config/show.ts';
 import { BRAND, type AppHooks, type AppPlugin, type DefinedApp } from './define-app.ts';
@@ -59,6 +60,24 @@ export interface Refusal {
 
 /** A module's namespace, as `await import()` gives it. */
 export type Namespace = Readonly<Record<string, unknown>>;
+
+/**
+ * The same exports where an app is promised, as by `export default build()` with an async build, also in what compilers make of
+ * it, as `handler`, and in defineApp(). Only real promises: a Fastify instance has a then() as well.
+ */
+export async function awaited(namespace: Namespace): Promise<Namespace> {
+  const outer: Namespace = { ...namespace, default: await promised(namespace['default']) };
+  const { main, handler, options, cron } = unwrap(outer);
+  const isDefined = hasMembers(main) && main[BRAND] === true;
+  if (![main, handler, isDefined && main['http']].some(types.isPromise)) return outer;
+  const app = isDefined ? { ...main, http: await promised(main['http']) } : await promised(main);
+  const { 'module.exports': _, ...names } = outer;
+  return { ...names, default: app, handler: await promised(handler), options, cron };
+}
+
+async function promised(value: unknown): Promise<unknown> {
+  return types.isPromise(value) ? await value : value;
+}
 
 /**
  * Tells what an app module exports. Pure: runs nothing of it, a promise must have been awaited before.

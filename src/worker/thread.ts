@@ -19,7 +19,8 @@ import type { ThreadBoot } from './pool-thread.ts';
 import { Terms } from './terms.ts';
 
 hideHeapFlags();
-if (!parentPort) throw new Error('thread.ts is started by a threaded worker');
+// An app has called cluster.fork() in a thread: mountApp() says so.
+if (!parentPort) process.exit(1);
 const port = parentPort;
 const { boot, ledger: buffer } = workerData as ThreadBoot;
 const { role, worker, thread, generation, config } = boot;

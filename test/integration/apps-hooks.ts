@@ -37,6 +37,14 @@ function defined(mode: Mode): void {
     );
   });
 
+  t.test('an onStop that closes the server, as socket.io and Apollo do, is no error', async (t) => {
+    const server = await startTricorn(t, 'app.mjs', modes[mode], { cwd: t.testdir({ 'app.mjs': CLOSES }) });
+    t.equal((await get(server.url)).status, 200);
+    server.kill('SIGTERM');
+    t.strictSame(await server.ended, [0, null]);
+    t.notOk(server.lines.some(({ level }) => level >= 40));
+  });
+
   t.test('an onStop that never ends is given up, the log names it, and the exit code is 0', async (t) => {
     const flags = [...modes[mode], '--graceful-timeout=0.2', ...withIni(t, { app: { hang: 'onStop' } })];
     const server = await startTricorn(t, fixture('define-app.ts'), flags);
@@ -52,6 +60,16 @@ function defined(mode: Mode): void {
     );
   });
 }
+
+const CLOSES = `
+import { defineApp } from 'tricorn';
+let own;
+export default defineApp({
+  handler: (_request, response) => response.end('served'),
+  onStart: ({ server }) => { own = server; },
+  onStop: () => new Promise((resolve) => own.close(resolve)),
+});
+`;
 
 function messageOf(error: unknown): string {
   return (error as { message?: string } | undefined)?.message ?? '';

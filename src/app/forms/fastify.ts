@@ -3,8 +3,9 @@ import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { types } from 'node:util';
 import type http from 'node:http';
-import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import type { FastifyInstance, FastifyPluginOptions, FastifyServerOptions } from 'fastify';
 import type fastify from 'fastify';
+import { TricornError } from '../../errors.ts';
 import {
   armTimeouts,
   type DetachedOptions,
@@ -18,8 +19,9 @@ import type { AppPlugin } from '../define-app.ts';
 import type { Recognised } from '../recognise.ts';
 import { serverOptions } from '../server-options.ts';
 import { fastifyLog } from './fastify-log.ts';
-import { hasMembers } from '../shapes.ts';
+import { hasMembers, isFastifyInstance, isFetchObject, isKoa } from '../shapes.ts';
 
+type AsyncPlugin = (fastify: FastifyInstance, options: FastifyPluginOptions) => Promise<unknown>;
 type PluginForm = Extract<Recognised, { form: 'fastify plugin' }>;
 type FastifyModule = typeof fastify;
 /** What an app's `options` export may hold, as far as Tricorn looks into it. */
@@ -35,13 +37,11 @@ export async function mountPlugin(app: PluginForm, context: MountContext): Promi
   const module = await importFastify(context.config.app);
   const announce = (emit: () => void): void => quietly(instance.log, emit);
   const log = fastifyLog(module, app.options, context);
-  const instance: FastifyInstance = module.fastify({
-    ...log.options,
-    ...fastifyOptions(app.options, context, announce),
-  });
+  const instance = make(module, { ...log.options, ...fastifyOptions(app.options, context, announce) }, context);
   log.install(instance);
   const options: Record<string, unknown> = { ...app.options, ...context.app_options };
-  const plugin = types.isAsyncFunction(app.value) ? app.value : guarded(app.value);
+  const refuse = app.guessed ? (result: unknown) => refuseApp(result, instance, context.config.app) : () => {};
+  const plugin = types.isAsyncFunction(app.value) ? checked(app.value, refuse) : guarded(app.value, refuse);
   // fastify-plugin's documented mark, without the dependency: the plugin's decorators reach the root.
   if (options['skipOverride']) Object.assign(plugin, { [Symbol.for('skip-override')]: true });
   return {
@@ -58,21 +58,61 @@ export async function mountPlugin(app: PluginForm, context: MountContext): Promi
   };
 }
 
+/** @throws TricornError TRC_APP_BOOT: what may be wrong is the app's `options` export */
+function make(module: FastifyModule, options: FastifyServerOptions, { config }: MountContext): FastifyInstance {
+  try {
+    return module.fastify(options);
+  } catch (cause) {
+    throw new TricornError('TRC_APP_BOOT', { app: config.app }, { cause });
+  }
+}
+
+type Check = (result: unknown) => void;
+
+/** The same async plugin, but what it resolves with is looked at. */
+function checked(plugin: AppPlugin, check: Check): AppPlugin {
+  // Fastify refuses an async plugin that also takes `done`.
+  if (plugin.length > 2) return plugin;
+  const wrapper: AppPlugin = async (instance, options) => check(await (plugin as AsyncPlugin)(instance, options));
+  return likeIt(wrapper, plugin);
+}
+
 /** The same plugin, but what it throws fails the boot. Fastify lets that become an uncaught exception. */
-function guarded(plugin: AppPlugin): AppPlugin {
+function guarded(plugin: AppPlugin, check: Check): AppPlugin {
   const wrapper: AppPlugin = (instance, options, done) => {
     try {
       const result = plugin(instance, options, done);
+      if (types.isPromise(result)) return result.then(check);
       if (hasMembers(result) && typeof result['then'] === 'function') return result;
+      check(result);
       if (plugin.length < 3) done();
     } catch (error) {
       done(error as Error);
     }
     return undefined;
   };
+  return likeIt(wrapper, plugin);
+}
+
+function likeIt(wrapper: AppPlugin, plugin: AppPlugin): AppPlugin {
   Object.defineProperty(wrapper, 'name', { value: plugin.name });
   // The marks that fastify-plugin left on it: its name, its dependencies, its wish not to be encapsulated.
   return Object.assign(wrapper, plugin);
+}
+
+/** A function that makes the app would be a plugin without routes, and answer 404 to everybody. @throws TricornError TRC_APP_FORM */
+function refuseApp(result: unknown, instance: FastifyInstance, app: string): void {
+  if (!hasMembers(result)) return;
+  const isOther = isFastifyInstance(result) && result.server !== instance.server;
+  if (typeof result === 'function' || isOther || isKoa(result) || isFetchObject(result)) throw new FactoryError(app);
+}
+
+class FactoryError extends TricornError {
+  override readonly hint = 'Call it: `export default createApp()`, also where it is async.';
+
+  constructor(app: string) {
+    super('TRC_APP_FORM', { app, seen: 'a function that returns an app' });
+  }
 }
 
 /** Takes an instance as it is. Its onListen hooks do not run: it never listens, and its server is not Tricorn's. */

@@ -6,7 +6,7 @@ import express from 'express';
 import Koa from 'koa';
 import t from 'tap';
 import { defineApp } from '../../../src/app/define-app.ts';
-import { type Namespace, recognise } from '../../../src/app/recognise.ts';
+import { awaited, type Namespace, recognise } from '../../../src/app/recognise.ts';
 import { fixture } from './mounting.ts';
 
 const load = async (name: string): Promise<Namespace> => (await import(pathToFileURL(fixture(name)).href)) as Namespace;
@@ -105,6 +105,26 @@ t.test('takes what CommonJS and compilers export as it was meant', async (t) => 
   t.match(recognise(cjs({ handler: (): void => undefined })), { form: 'handler' });
   t.match(recognise(cjs({ fetch: () => new Response() })), { form: 'fetch' });
   t.match(recognise(cjs(defineApp({ handler: (): void => undefined }))), { form: 'handler' });
+});
+
+t.test('awaits an app that is promised, wherever it is exported', async (t) => {
+  const app = express();
+  const handler = (): void => undefined;
+  const seen = async (namespace: Namespace): Promise<string> => formOf(await awaited(namespace));
+  const cjs = (exported: object): Namespace => ({ default: exported, 'module.exports': exported });
+  t.equal(await seen({ default: Promise.resolve(app) }), 'express');
+  t.equal(await seen({ handler: Promise.resolve(handler) }), 'handler');
+  t.equal(await seen({ default: defineApp({ http: Promise.resolve(app) }) }), 'express');
+  t.equal(await seen(cjs(Promise.resolve(app))), 'express');
+  t.equal(await seen(cjs({ default: Promise.resolve(app) })), 'express', 'by a compiler');
+  t.equal(await seen(cjs({ handler: Promise.resolve(handler) })), 'handler');
+  t.equal(await seen(cjs(Promise.resolve(defineApp({ http: app })))), 'express');
+  t.equal(await seen({ default: Promise.resolve({}) }), 'refused: an empty object');
+  t.equal(await seen({ port: 1 }), 'refused: no default, only port');
+  await t.rejects(awaited({ default: Promise.reject(new Error('no database')) }), /no database/);
+  const options = { bodyLimit: 7 };
+  t.match(recognise(await awaited(cjs({ default: Promise.resolve(handler), options }))), { options });
+  t.match(await awaited({ default: fastify() }), {}, 'an instance of Fastify, which has a then(), is not');
 });
 
 t.test('takes an ES module’s options, and no function for options', async (t) => {
