@@ -17,8 +17,8 @@ export function limitBody(limit: number, listener: http.RequestListener): http.R
   if (limit === 0) return listener;
   const refusal = refusalOf('TRC_BODY_LIMIT', { limit });
   return (req, res) => {
-    const { 'content-length': length, 'transfer-encoding': chunked } = req.headers;
-    if (length !== undefined && Number(length) > limit) {
+    const { 'transfer-encoding': chunked } = req.headers;
+    if (promisesMore(req, limit)) {
       req.once('end', () => req.emit(BODY_ENDED)).resume();
       refuse(req, res, refusal);
       return;
@@ -26,6 +26,26 @@ export function limitBody(limit: number, listener: http.RequestListener): http.R
     if (chunked !== undefined) countBody(req, limit, () => refuseSeen(req, res, refusal));
     listener(req, res);
   };
+}
+
+function promisesMore({ headers }: http.IncomingMessage, limit: number): boolean {
+  const { 'content-length': length } = headers;
+  return length !== undefined && Number(length) > limit;
+}
+
+/**
+ * Who asks first whether he may send (Expect: 100-continue), as curl does with large forms, is not told to go on where the
+ * listener will refuse. An app that listens for this itself decides alone.
+ *
+ * @param limit bytes; 0 = no limit
+ */
+export function limitContinue(limit: number, server: http.Server): void {
+  if (limit === 0) return;
+  server.on('checkContinue', (req: http.IncomingMessage, res: http.ServerResponse) => {
+    if (server.listenerCount('checkContinue') > 1) return;
+    if (!promisesMore(req, limit)) res.writeContinue();
+    server.emit('request', req, res);
+  });
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Express, Connect, Koa, Polka and plain node request listeners: one http.Server with the listener on it. */
 import type http from 'node:http';
-import { limitBody } from '../../http/body-limit.ts';
+import { limitBody, limitContinue } from '../../http/body-limit.ts';
 import { DetachedServer, setTimeouts, timeoutsOf } from '../../http/server.ts';
 import type { FormMount, MountContext } from '../context.ts';
 import type { Recognised } from '../recognise.ts';
@@ -19,6 +19,7 @@ export function serveListener(listener: http.RequestListener, context: MountCont
   const { config } = context;
   const timeouts = timeoutsOf(config);
   const server = new DetachedServer(serverOptions(context, timeouts), limitBody(config.body_limit, listener));
+  limitContinue(config.body_limit, server);
   setTimeouts(server, timeouts);
   return {
     server,

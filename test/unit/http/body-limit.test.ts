@@ -3,8 +3,8 @@ import http from 'node:http';
 import net from 'node:net';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
-import { limitBody } from '../../../src/http/body-limit.ts';
-import { closed, raw } from '../../support/http.ts';
+import { limitBody, limitContinue } from '../../../src/http/body-limit.ts';
+import { closed, raw, RawConnection } from '../../support/http.ts';
 
 interface Limited {
   readonly port: number;
@@ -28,6 +28,7 @@ async function limited(t: Test, early = false, limit = 10): Promise<Limited> {
     }
   };
   const server = http.createServer(limitBody(limit, (req, res) => void listener(req, res)));
+  limitContinue(limit, server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(() => {
@@ -68,6 +69,31 @@ t.test('refuses a Content-Length over the limit before the app sees it, and befo
   const [first] = (await once(socket, 'data')) as [Buffer];
   t.match(first.toString(), /^HTTP\/1.1 413 /, 'at once');
   socket.destroy();
+});
+
+t.test('tells only who may send that he may', async (t) => {
+  const { port, app } = await limited(t);
+  const asks = 'Expect: 100-continue\r\n\r\n';
+  const refused = await RawConnection.open(port);
+  refused.send(`${DECLARED}11\r\n${asks}`);
+  t.match(await refused.until(/^HTTP/), /^HTTP\/1\.1 413 /);
+  t.equal(app.calls, 0);
+  const client = await RawConnection.open(port);
+  client.send(`${DECLARED}4\r\n${asks}`);
+  await client.until(/^HTTP\/1\.1 100 Continue\r\n\r\n$/);
+  client.socket.write('abcd');
+  await client.until(/read 4/);
+});
+
+t.test('an app that listens for who asks decides alone', async (t) => {
+  const server = http.createServer(limitBody(10, (_req, res) => res.end('limited')));
+  limitContinue(10, server);
+  server.on('checkContinue', (_req: http.IncomingMessage, res: http.ServerResponse) => res.writeHead(417).end());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as net.AddressInfo;
+  t.match(await raw(port, `${DECLARED}4\r\nExpect: 100-continue\r\n\r\n`), /^HTTP\/1\.1 417 /);
 });
 
 t.test('refuses a chunked body when it goes over the limit, and the app does not take it for whole', async (t) => {
