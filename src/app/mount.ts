@@ -3,12 +3,12 @@ import type http from 'node:http';
 import { pathToFileURL } from 'node:url';
 import type { Config } from '../config/config.ts';
 import type { DeclaredJob } from '../cron/job.ts';
-import { TricornError } from '../errors.ts';
+import { logError, toWireError, TricornError } from '../errors.ts';
 import { compileTrust, installProxy } from '../http/proxy.ts';
 import { bootError, hookError, loadError } from './boot-errors.ts';
 import type { FormMount, MountContext } from './context.ts';
 import type { AppContext, AppHooks } from './define-app.ts';
-import { watchListens } from './listens.ts';
+import { onLateListen, watchListens } from './listens.ts';
 import { awaited, type Namespace, recognise, type Recognised } from './recognise.ts';
 import { stopWithin } from './stop.ts';
 
@@ -51,11 +51,17 @@ export async function mountApp(context: MountContext): Promise<MountedApp> {
     if ('refused' in recognised) throw new TricornError(recognised.code, { app, seen: recognised.refused });
     const jobs = await jobsOf(recognised, context.config);
     const form = await mountForm(recognised, context);
+    onLateListen(recognised.form === 'fastify instance' ? form.server : recognised.value, () => tellLate(context));
     if (context.config.proxy_mode) installProxy(form.server, compileTrust(context.config.proxy_trust));
     return { ...mounted(recognised, form, context), jobs };
   } finally {
     listens.stop();
   }
+}
+
+/** After an await: it has been mounted by then. Whoever connects to it there is not drained, and not counted. */
+function tellLate({ config: { app }, log }: MountContext): void {
+  logError(log, toWireError(new TricornError('TRC_APP_LISTENS', { app })), 'Beside Tricorn, ', 'error');
 }
 
 async function load(app: string): Promise<Namespace> {

@@ -1,6 +1,7 @@
 /** What is no app is refused by name, with the forms that are accepted. */
 import t from 'tap';
-import { fixture, modes, Tricorn, type LogLine, type Mode } from '../support/tricorn.ts';
+import { get } from '../support/http.ts';
+import { fixture, modes, startTricorn, Tricorn, type LogLine, type Mode } from '../support/tricorn.ts';
 
 const refused: readonly [app: string, code: string, said: RegExp][] = [
   ['class.ts', 'TRC_APP_FORM', /exports the class Service, not an instance of it.*Export as default a Fastify plugin/],
@@ -25,7 +26,34 @@ const refusedInThreads: typeof refused = [
   ['forks.cjs', 'TRC_APP_FORKS', /called cluster\.fork\(\).*say how many with --workers/],
 ];
 
+const LATE = `
+import http from 'node:http';
+export const handler = (request, response) => {
+  if (request.url !== '/listen') return response.end('served');
+  // Another one, as for metrics, is the app's own affair.
+  const other = http.createServer(() => {}).listen(0, '127.0.0.1', () => {
+    const own = http.createServer(handler).listen(0, '127.0.0.1', () => response.end('listens'));
+    for (const server of [other, own]) server.unref();
+  });
+};
+`;
+
 export function refusals(mode: Mode): void {
+  t.test('an app that listens itself later is served, and the log says so, once in each loop', async (t) => {
+    const server = await startTricorn(t, 'app.mjs', [...modes[mode], '--log-format=json'], {
+      cwd: t.testdir({ 'app.mjs': LATE }),
+    });
+    t.match(await get(`${server.url}/listen`), { status: 200, body: 'listens' });
+    t.match(await server.line(/^Beside Tricorn, the app .* called listen\(\) itself/), {
+      code: 'TRC_APP_LISTENS',
+      level: 50,
+    });
+    t.match(await get(server.url), { status: 200, body: 'served' });
+    server.kill('SIGTERM');
+    t.strictSame(await server.ended, [0, null]);
+    t.equal(server.lines.filter(({ code }) => code === 'TRC_APP_LISTENS').length, 1);
+  });
+
   for (const [app, code, said] of mode === 'threaded' ? [...refused, ...refusedInThreads] : refused) {
     t.test(`${app} is refused by name, with exit code 3`, async (t) => {
       const args = [fixture(app), ...modes[mode], '--http-interface=127.0.0.1', '--http-port=0'];
