@@ -227,11 +227,25 @@ export type FromWorker =
   | Worn
   | WorkerUsage;
 
+/** What goes up the IPC channel, which is the app's, too: `{ type: 'ready' }` or 'broken' may be words of its own. */
+interface Envelope {
+  readonly tricorn: FromWorker;
+}
+
+export function wrap(message: FromWorker): Envelope {
+  return { tricorn: message };
+}
+
 /**
- * The channel is the app's, too: what it sends by process.send(), for example 'ready' for PM2, is not for us, and must
- * not be able to throw in the supervisor.
+ * What a worker says; nothing where it is the app that speaks by process.send(), for example 'ready' to PM2: that is not for
+ * us, and must not be able to throw in the supervisor, whatever it is.
  */
-export function isFromWorker(message: unknown): message is FromWorker {
+export function unwrap(sent: unknown): FromWorker | undefined {
+  const { tricorn } = (sent ?? {}) as Readonly<Record<string, unknown>>;
+  return isFromWorker(tricorn) ? tricorn : undefined;
+}
+
+function isFromWorker(message: unknown): message is FromWorker {
   const { type, form, jobs, error, loops, reason, ready, thread, healthy } = (message ?? {}) as Readonly<
     Record<string, unknown>
   >;

@@ -8,9 +8,9 @@ import type { Socket } from 'node:net';
 import { setTimeout as pass } from 'node:timers/promises';
 import {
   encodeLine,
-  isFromWorker,
   LIFELINE_FD,
   lineDecoder,
+  unwrap,
   type FromLifeline,
   type FromWorker,
   type LoopFigures,
@@ -214,8 +214,9 @@ export class WorkerHandle extends EventEmitter<Events> {
   }
 
   #listen(): void {
-    this.#worker.on('message', (message: unknown) => {
-      if (isFromWorker(message)) this.#onMessage(message);
+    this.#worker.on('message', (sent: unknown) => {
+      const message = unwrap(sent);
+      if (message) this.#onMessage(message);
     });
     this.#worker.on('error', () => {
       // A broken channel shows as an exit, too; a fork that failed has no process that could exit.

@@ -14,7 +14,7 @@ import { toWireError, TricornError } from '../errors.ts';
 import { residentBytes } from '../limits/resident.ts';
 import type { Log } from '../log/open-log.ts';
 import type { RequestInFlight } from '../log/requests.ts';
-import type { FromWorker, Renew, ToWorker, WorkerBoot } from '../protocol.ts';
+import { wrap, type FromWorker, type Renew, type ToWorker, type WorkerBoot } from '../protocol.ts';
 import { bindError } from '../supervisor/listener.ts';
 import { accept, claim, finishAccepting } from './acceptor.ts';
 import type { Engine, EngineOptions } from './engine.ts';
@@ -200,5 +200,5 @@ export class HttpWorker {
 /** Tells the supervisor. */
 export function tell(message: FromWorker, sent: () => void = () => {}): void {
   // A supervisor that is gone cannot be told; the end of the channel ends this process, too.
-  if (process.connected) process.send?.(message, undefined, undefined, sent);
+  if (process.connected) process.send?.(wrap(message), undefined, undefined, sent);
 }

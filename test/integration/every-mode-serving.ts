@@ -5,7 +5,8 @@ import t, { type Test } from 'tap';
 import { freePort } from '../support/free-port.ts';
 import { get, getJson } from '../support/http.ts';
 import { lab, startLab, type Who } from '../support/lab.ts';
-import { modes, startTricorn, Tricorn, type Mode } from '../support/tricorn.ts';
+import { statistics } from '../support/statistics.ts';
+import { fixture, loops, modes, startTricorn, Tricorn, type Mode } from '../support/tricorn.ts';
 
 interface Heap {
   /** Bytes that new objects may take before they are collected. */
@@ -48,6 +49,22 @@ export function serving(mode: Mode): void {
     for (const pid of before) process.kill(pid, 'SIGKILL');
     const { pid } = await getJson<Who>(`${server.url}/who`);
     t.notOk(before.includes(pid), 'by a new worker');
+  });
+
+  t.test('what an app sends by process.send() is not taken for the word of its worker', async (t) => {
+    const server = await startTricorn(t, fixture('speaks.ts'), modes[mode]);
+    const before = server.workers();
+    t.ok(before.includes(Number((await get(`${server.url}/`)).body)));
+    // The figures come after it, on the same channel.
+    await statistics(server, loops[mode]);
+    t.ok(before.includes(Number((await get(`${server.url}/`)).body)), 'the same worker');
+    t.strictSame(server.workers(), before);
+    server.kill('SIGTERM');
+    t.strictSame(await server.ended, [0, null]);
+    t.strictSame(
+      server.lines.filter(({ level, msg }) => level >= 40 || /recycle|replace|said by the app/.test(msg)),
+      [],
+    );
   });
 
   t.test('a port in use is refused in one line, with exit code 4', async (t) => {

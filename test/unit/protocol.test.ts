@@ -1,11 +1,15 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { toWireError } from '../../src/errors.ts';
 import {
   encodeLine,
   FIRST_LISTENER_FD,
   LIFELINE_FD,
   lineDecoder,
+  unwrap,
+  wrap,
   type FromLifeline,
+  type FromWorker,
   type ToLifeline,
 } from '../../src/protocol.ts';
 
@@ -82,4 +86,35 @@ t.test('two decoders do not share what they wait for', async (t) => {
 
 t.test('the descriptors follow stdin, stdout, stderr and the IPC channel', async (t) => {
   t.same([LIFELINE_FD, FIRST_LISTENER_FD], [4, 5]);
+});
+
+t.test('what a worker says arrives as it was said', async (t) => {
+  const words: FromWorker[] = [
+    { type: 'ready', form: 'f', jobs: 0 },
+    { type: 'fatal', error: toWireError(new Error('x')) },
+    { type: 'broken' },
+    { type: 'closed' },
+    { type: 'published' },
+    { type: 'threads', ready: 2 },
+    { type: 'lost', thread: 1 },
+    { type: 'renewed', jobs: 0 },
+    { type: 'measured', loops: [] },
+    { type: 'health', healthy: false },
+    { type: 'worn', reason: 'limit_request' },
+    { type: 'usage', rss: 1, loops: [] },
+  ];
+  for (const said of words) {
+    // As the channel has it.
+    t.same(unwrap(JSON.parse(JSON.stringify(wrap(said)))), JSON.parse(JSON.stringify(said)), said.type);
+    t.equal(unwrap(said), undefined, `${said.type} without its envelope is a word of the app`);
+  }
+});
+
+t.test('in the envelope, too, only what a worker says is taken', async (t) => {
+  for (const sent of [undefined, null, 'ready', 1, [], {}]) {
+    t.equal(unwrap(sent), undefined);
+    t.equal(unwrap({ tricorn: sent }), undefined);
+  }
+  for (const type of ['ready', 'fatal', 'worn', 'health', 'threads', 'lost', 'usage', 'measured', 'hello'])
+    t.equal(unwrap({ tricorn: { type } }), undefined, `${type} without what belongs to it`);
 });

@@ -4,21 +4,28 @@ import {
   encodeLine,
   LIFELINE_FD,
   lineDecoder,
+  wrap,
   type FromWorker,
   type ToLifeline,
   type ToWorker,
 } from '../../../src/protocol.ts';
 
 /** What a test may order. */
-export type Order = { readonly type: 'say'; readonly what: unknown } | { readonly type: 'exit'; readonly code: number };
+export type Order =
+  /** As the worker itself. */
+  | { readonly type: 'say'; readonly what: FromWorker }
+  /** As its app. */
+  | { readonly type: 'send'; readonly what: unknown }
+  | { readonly type: 'exit'; readonly code: number };
 
 const heard: unknown[] = [];
 
 process.on('message', (message: ToWorker | Order) => {
-  if (message.type === 'say') process.send?.(message.what);
+  if (message.type === 'say') process.send?.(wrap(message.what));
+  else if (message.type === 'send') process.send?.(message.what);
   else if (message.type === 'exit') process.exit(message.code);
   else heard.push(message);
-  if (message.type === 'usage') process.send?.(repeat());
+  if (message.type === 'usage') process.send?.(wrap(repeat()));
 });
 
 /** An answer to `usage` that carries all orders so far. */

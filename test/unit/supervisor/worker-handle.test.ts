@@ -2,7 +2,7 @@ import type { Worker } from 'node:cluster';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { TricornError, toWireError } from '../../../src/errors.ts';
-import type { ToWorker, WorkerBoot } from '../../../src/protocol.ts';
+import type { FromWorker, ToWorker, WorkerBoot } from '../../../src/protocol.ts';
 import { WorkerHandle } from '../../../src/supervisor/worker-handle.ts';
 import { stop } from '../../support/idle.ts';
 import { bootOf, configOf, entered, forkObedient, order } from './support.ts';
@@ -24,7 +24,7 @@ function start(t: Test, clock: () => number = () => 0, worker: Worker = forkObed
 }
 
 /** Has the worker say something over IPC. */
-function say(worker: Worker, what: unknown): void {
+function say(worker: Worker, what: FromWorker): void {
   order(worker, { type: 'say', what });
 }
 
@@ -196,8 +196,11 @@ t.test('a fork that failed is a death, once', async (t) => {
 
 t.test('what an app sends by process.send is not taken for its worker’s word', async (t) => {
   const { worker, handle, states } = start(t);
-  // process.send('ready') is how an app tells PM2 that it is up.
-  for (const what of ['ready', 42, true, ['ready'], {}, { type: 'hello' }]) say(worker, what);
+  for (const event of ['fatal', 'stuck', 'worn', 'threads', 'lost'] as const) handle.on(event, () => t.fail(event));
+  // process.send('ready') is how an app tells PM2 that it is up; the others are ours, without their envelope.
+  const words = [{ type: 'ready', form: 'f', jobs: 0 }, { type: 'broken' }, { type: 'worn', reason: 'x' }];
+  for (const what of ['ready', 42, true, ['ready'], {}, { type: 'hello' }, { tricorn: 'ready' }, ...words])
+    order(worker, { type: 'send', what });
   await heardBy(handle);
   t.same(states, []);
   t.equal(handle.state, 'starting');
