@@ -1,18 +1,69 @@
-/** What every worker process and thread does about its ends that nobody ordered, and about the terminal's signals. */
+/** What every worker process and thread does about its ends that nobody ordered, and about signals. */
 import { isMainThread } from 'node:worker_threads';
+import type { Config } from '../config/config.ts';
 import type { Log } from '../log/open-log.ts';
 import { nameRequests, type RequestInFlight } from '../log/requests.ts';
 import { nameCurrentRequest } from './current-request.ts';
 
 /** Signals that a terminal or a service manager sends to the whole group: the supervisor answers for all. */
-const LEFT_TO_THE_SUPERVISOR = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGTTIN', 'SIGTTOU'] as const;
+const TO_THE_GROUP = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGTTIN', 'SIGTTOU'] as const;
+const NOT_THE_APPS: ReadonlySet<string | symbol> = new Set(TO_THE_GROUP);
 /** So many further errors are logged: one that a timer throws again and again must not fill the disk. */
 const BRIEFLY = 10;
 
+/** A listener of the app, for a signal that is left to the supervisor. */
+interface Unheard {
+  readonly signal: string;
+  /** Who added it. */
+  readonly stack?: string | undefined;
+}
+
+const firstUnheard: PromiseWithResolvers<Unheard> = Promise.withResolvers();
+
+function ignore(): void {}
+
+/**
+ * Neither Node nor the app acts on them. The app's process.exit() would cut what the supervisor lets finish, and only where
+ * the whole group gets the signal, and in no thread.
+ */
 export function leaveSignalsToSupervisor(): void {
-  for (const signal of LEFT_TO_THE_SUPERVISOR) process.on(signal, () => {});
-  // Also these, which would otherwise end the process.
-  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => {});
+  TO_THE_GROUP.forEach(dropEarlier);
+  // Also those that the supervisor takes, and that would end a process which got one by mistake; the app may use them here.
+  for (const signal of [...TO_THE_GROUP, 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, ignore);
+  process.on('newListener', (name, listener) => {
+    if (!NOT_THE_APPS.has(name) || listener === ignore) return;
+    firstUnheard.resolve({ signal: String(name), stack: callerOfOn(String(new Error('here').stack)) });
+    // It is added only after this; and a signal comes only after the microtasks.
+    queueMicrotask(() => process.off(name, listener));
+  });
+  process.on('removeListener', (name, listener) => {
+    // By process.removeAllListeners(name): the signal would end the process.
+    if (listener === ignore) process.on(name, ignore);
+  });
+}
+
+/** Those of modules that --import has loaded before. */
+function dropEarlier(signal: NodeJS.Signals): void {
+  if (process.listenerCount(signal) === 0) return;
+  firstUnheard.resolve({ signal });
+  process.removeAllListeners(signal);
+}
+
+/** Says that the app listens in vain: one event loop does, for all run the same app. */
+export function tellOfUnheard({ log, identity }: Log, { evented }: Config): void {
+  const { role, worker, thread = 1 } = identity;
+  if (role !== (evented ? 'evented' : 'http') || worker !== 1 || thread !== 1) return;
+  void firstUnheard.promise.then(({ signal, stack }) => {
+    const remedy = 'what is to be done at the end belongs into onStop (docs/app.md#hooks)';
+    log.warn({ stack }, `The app listens for ${signal} itself; that listener is not called: ${remedy}`);
+  });
+}
+
+/** The frames below process.on(), once() and the like, and those of Node that they consist of. */
+function callerOfOn(stack: string): string | undefined {
+  const [, , ...lines] = stack.split('\n');
+  const caller = lines.findIndex((line) => !line.includes('node:'));
+  return caller < 0 ? undefined : lines.slice(caller).join('\n');
 }
 
 let isLeaving = false;

@@ -4,7 +4,7 @@ import { hideHeapFlags } from '../heap-flags.ts';
 import { openLog } from '../log/open-log.ts';
 import type { WorkerBoot } from '../protocol.ts';
 import type { Engine, EngineOptions } from './engine.ts';
-import { leaveSignalsToSupervisor } from './guard.ts';
+import { leaveSignalsToSupervisor, tellOfUnheard } from './guard.ts';
 import { HttpWorker, tell } from './http-worker.ts';
 import { Terms } from './terms.ts';
 import { giveWay } from './niceness.ts';
@@ -13,13 +13,14 @@ hideHeapFlags();
 leaveSignalsToSupervisor();
 
 process.once('message', (boot: WorkerBoot) => {
-  const { role, worker, generation, config, warmFor } = boot;
+  const { role, worker, generation, config, threads, warmFor } = boot;
   const title = `tricorn: ${role} worker ${worker} (generation ${generation}) ${config.app}`;
   process.title = warmFor === undefined ? title : `tricorn: spare worker for ${config.app}`;
   if (warmFor !== undefined) process.once('message', () => (process.title = title));
   if (role === 'cron') giveWay();
   try {
     const log = openLog(config, { role, worker, generation });
+    if (threads === 0) tellOfUnheard(log, config);
     void new HttpWorker({ boot, terms: new Terms(config), log, onWorn: tellWorn }, loadEngine).run();
   } catch (error) {
     // The supervisor could open the logfile, this worker's user cannot.

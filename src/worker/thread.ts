@@ -13,18 +13,20 @@ import { accept, finishAccepting } from './acceptor.ts';
 import { refresh } from './arrived-socket.ts';
 import { contextOf } from './context-of.ts';
 import { openLedger } from './flight-recorder.ts';
-import { leave, onUncaught, reportExit, UncaughtLog } from './guard.ts';
+import { leave, leaveSignalsToSupervisor, onUncaught, reportExit, tellOfUnheard, UncaughtLog } from './guard.ts';
 import { loadLoop, type Loop } from './loop.ts';
 import type { ThreadBoot } from './pool-thread.ts';
 import { Terms } from './terms.ts';
 
 hideHeapFlags();
+leaveSignalsToSupervisor();
 // An app has called cluster.fork() in a thread: mountApp() says so.
 if (!parentPort) process.exit(1);
 const port = parentPort;
 const { boot, ledger: buffer } = workerData as ThreadBoot;
 const { role, worker, thread, generation, config } = boot;
 const log = openLog(config, { role, worker, thread, generation });
+tellOfUnheard(log, config);
 const ledger = openLedger(boot.recorder, buffer);
 const uncaught = new UncaughtLog(log, () => ledger.entries());
 // By process.exit() of the app, too: that it has ended is known outside only when all of it is torn down.

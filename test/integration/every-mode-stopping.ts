@@ -68,6 +68,26 @@ function toTheGroup(mode: Mode): void {
     t.match(await held.finish(), { status: 200, body: 'waited' });
     t.strictSame(await server.ended, [0, null]);
   });
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    t.test(
+      `${signal} to the group of an app that would exit at it: what is in flight finishes, a line says why`,
+      async (t) => {
+        const server = await startTricorn(t, fixture('exits-at-signals.ts'), modes[mode], { detached: true });
+        const held = await HeldRequest.begin(`${server.url}/`);
+        process.kill(-server.pid, signal);
+        await server.line(new RegExp(`^${signal}: stopping`));
+        t.match(await held.finish(), { status: 200, body: 'waited' });
+        t.strictSame(await server.ended, [0, null]);
+        const said = server.lines.filter(({ level }) => level >= 40);
+        t.match(said, [
+          { level: 40, worker: 1, msg: /^The app listens for SIGINT itself; that listener is not called: .*onStop/ },
+        ]);
+        t.equal(said.length, 1, 'once');
+        t.match(said[0]?.stack, /^ +at .*exits-at-signals\.ts:\d+/, 'and where');
+      },
+    );
+  }
 }
 
 /** What is open when the stop begins, and goes away by itself. */
