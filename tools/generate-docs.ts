@@ -7,7 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { format } from 'oxfmt';
 import { renderErrorsDoc } from '../src/config/error-docs.ts';
 import { renderSettingsDoc } from '../src/config/help.ts';
-import { renderValidator } from '../src/config/schema.ts';
+import { renderValidators } from '../src/config/schema.ts';
 import {
   renderCommandTable,
   renderExitCodes,
@@ -26,7 +26,7 @@ interface Row {
 }
 
 const rows: readonly Row[] = [
-  { file: 'src/config/generated/validator.ts', render: renderValidator },
+  { file: 'src/config/generated/validators.ts', render: renderValidators },
   { file: 'docs/settings.md', render: renderSettingsDoc },
   { file: 'docs/errors.md', render: renderErrorsDoc },
   { file: 'docs/control.md', render: renderCommandTable, region: 'commands' },

@@ -8,7 +8,7 @@ import type { Config, LoadedConfig, Overridden } from './config.ts';
 import { type Environment, kubernetesHint, readEnvironment } from './environment.ts';
 import { defaultFile, readConfigFile } from './file-source.ts';
 import type { Given, Source } from './given.ts';
-import { validate } from './generated/validator.ts';
+import { validators } from './generated/validators.ts';
 import { whyUnreadable } from './ini-file.ts';
 import { didYouMean } from './nearest.ts';
 import { type Facts, NO_INTERFACE, type Setting, type SettingKey, settingKeys, settings } from './settings.ts';
@@ -96,7 +96,7 @@ function checkValues(source: Source, { parallelism }: Facts): Layer {
     return { given, value: absolute(settings[given.key], value, given.base) };
   });
   const { valid = [], refused = [] } = Object.groupBy(values, ({ given, value }) =>
-    validate({ [given.key]: value }) ? 'valid' : 'refused',
+    validators[given.key]?.(value) === true ? 'valid' : 'refused',
   );
   return {
     valid,

@@ -1,4 +1,4 @@
-/** The settings table as one JSON Schema, and that as code. Not loaded when Tricorn runs: see renderValidator. */
+/** The settings table as JSON Schemas, and these as code. Not loaded when Tricorn runs: see renderValidators. */
 import { _, Ajv, type SchemaObject } from 'ajv';
 import standaloneModule from 'ajv/dist/standalone/index.js';
 import { formats } from './formats.ts';
@@ -6,13 +6,8 @@ import { type Setting, settingKeys, settings } from './settings.ts';
 
 const standalone = standaloneModule.default;
 
-/** The JSON Schema of a set of settings; every one may be absent. */
-export function buildSchema(): SchemaObject {
-  const properties = Object.fromEntries(settingKeys.map((key) => [key, schemaOf(settings[key])]));
-  return { type: 'object', additionalProperties: false, properties };
-}
-
-function schemaOf(setting: Setting): SchemaObject {
+/** The JSON Schema of the values of one setting. */
+export function schemaOf(setting: Setting): SchemaObject {
   switch (setting.type) {
     case 'boolean':
       return { type: 'boolean' };
@@ -44,21 +39,30 @@ function limits({ min, max }: Setting): SchemaObject {
 }
 
 /**
- * The validator as source text, for `npm run docs` to write into src/config/generated/validator.ts. ajv compiles it when
- * we build rather than when we start: loading ajv would take 7 of the 60 MB that the supervisor may have.
+ * The validators as source text, for `npm run docs` to write into src/config/generated/validators.ts. ajv compiles them when
+ * we build rather than when we start: loading ajv would take 7 of the 60 MB that the supervisor may have. Settings of the same
+ * kind share one, and only those that are called become more than text: one function for all takes more than a megabyte.
  */
-export function renderValidator(): string {
+export function renderValidators(): string {
   const ajv = new Ajv({
     messages: false,
-    // Not to stop at the first error: that nests every property in the one before it, and indents the code without end.
-    allErrors: true,
     formats: { ...formats },
     code: { source: true, esm: true, lines: true, formats: _`formats` },
   });
-  const code = standalone(ajv, ajv.compile(buildSchema()));
-  const body = code.replace(/^"use strict";/, '').replace(/^export (const validate = |default ).*\n?/gm, '');
-  const name = /export const validate = (\w+);/.exec(code)?.[1] ?? '';
-  return `${banner}${body.trim()}\nexport const validate: (values: unknown) => boolean = ${name};\n`;
+  const kinds = new Map<string, string>();
+  const rows = settingKeys.map((key) => {
+    const schema = schemaOf(settings[key]);
+    const text = JSON.stringify(schema);
+    const kind = kinds.get(text) ?? `kind${kinds.size + 1}`;
+    if (!kinds.has(text)) ajv.addSchema(schema, kind);
+    kinds.set(text, kind);
+    return `${key}: ${kind},`;
+  });
+  const names = Object.fromEntries([...kinds.values()].map((kind) => [kind, kind]));
+  const code = standalone(ajv, names)
+    .replace(/^"use strict";/, '')
+    .replaceAll('export const kind', 'const kind');
+  return `${banner}${code.trim()}\nexport const validators: Readonly<Record<string, (value: unknown) => boolean>> = {${rows.join('')}};\n`;
 }
 
 const banner = `// @ts-nocheck -- made by ajv
