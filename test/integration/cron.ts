@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { get } from '../support/http.ts';
 import { cronWorkersOf, overlaps, startCronSite } from '../support/cron-site.ts';
-import { statusOf } from '../support/status.ts';
+import { statusOf, told } from '../support/status.ts';
 import { childrenOf, type Mode } from '../support/tricorn.ts';
 
 const YEARLY = "schedule: '@yearly'";
@@ -232,7 +232,7 @@ function recycled(mode: Mode): void {
     const before = cronWorkersOf(site);
     await get(`${server.url}/trigger/long`);
     await noted({ job: 'long', what: 'begin' });
-    t.match((await server.control('stacks')).stdout, /^worker cron-\d .*JOB long|in flight: JOB long/m);
+    t.match(await told(server, 'stacks'), /^worker cron-\d .*JOB long|in flight: JOB long/m);
     t.match(await server.control('recycle', 'cron-1'), { code: 0 });
     await server.line(/^cron worker 1 .* is due to be recycled: it was asked for/);
     writeFileSync(join(folder, 'go'), '');

@@ -6,6 +6,7 @@ import { movedClock } from '../support/clock.ts';
 import { GOOD, livez, passHealth, Prober, readyz, startGated } from '../support/health.ts';
 import { get, HeldRequest } from '../support/http.ts';
 import { lab } from '../support/lab.ts';
+import { told } from '../support/status.ts';
 import { fixture, loops, modes, startTricorn, Tricorn, type Mode } from '../support/tricorn.ts';
 import { changes } from './health-changes.ts';
 import { clients } from './health-clients.ts';
@@ -150,7 +151,7 @@ function unhealthy(mode: Mode): void {
     );
     t.equal(await livez(health), 200);
     t.match(await get(server.url), { status: 200, body: 'ok' });
-    const { stdout } = await server.control('status');
+    const stdout = await told(server, 'status');
     t.match(stdout, /^state +unhealthy, for/m);
     t.equal([...stdout.matchAll(/^health +worker .*: health\(\) failed: the database is away$/gm)].length, loops[mode]);
     writeFileSync(join(cwd, 'well'), '');
@@ -177,7 +178,7 @@ function halfHealthy(mode: Mode): void {
     const { passed, health } = passHealth(t);
     const server = await startTricorn(t, 'app.mjs', modes[mode], { cwd: t.testdir({ 'app.mjs': HALF }), passed });
     t.match(await readyz(health), { status: 200, state: 'serving' });
-    const { stdout } = await server.control('status');
+    const stdout = await told(server, 'status');
     const named = { threaded: ['worker 1 thread 2'], prefork: ['worker 2'], evented: [] }[mode];
     const lines = [...stdout.matchAll(/^health +(.*): health\(\) answered false$/gm)];
     t.same(

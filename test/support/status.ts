@@ -26,6 +26,18 @@ export async function statusOf(server: Tricorn): Promise<Shown> {
   return JSON.parse(stdout) as Shown;
 }
 
+/**
+ * What the command prints, once all that it shows has told: an event loop that gets no processor for 1.5 s, as on a slow machine,
+ * is shown without its figures, or its stack.
+ */
+export async function told(server: Tricorn, command: 'status' | 'stacks'): Promise<string> {
+  for (;;) {
+    const { code, stdout, stderr } = await server.control(command);
+    if (code !== 0) throw new Error(stderr);
+    if (!/\s\?(\s|$)|does not tell/m.test(stdout)) return stdout;
+  }
+}
+
 /** Once it answers this, so many are ready. */
 export async function untilReady(server: Tricorn, wanted: number): Promise<Shown> {
   for (;;) {
