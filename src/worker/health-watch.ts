@@ -3,6 +3,7 @@
  * the health port is answered from what was told last, and so at once. An app without the hook is healthy as long as its
  * event loop turns, which is the watchdog's matter.
  */
+import { inspect } from 'node:util';
 import type { Logger } from 'pino';
 import type { AppHooks } from '../app/define-app.ts';
 
@@ -76,6 +77,6 @@ async function reasonOf(ask: Ask): Promise<string | undefined> {
     if (answer === true || answer === undefined) return undefined;
     return answer === false ? 'health() answered false' : `health() must answer true or false, not ${typeof answer}`;
   } catch (error) {
-    return `health() failed: ${error instanceof Error ? error.message : String(error)}`;
+    return `health() failed: ${error instanceof Error ? error.message : inspect(error)}`;
   }
 }

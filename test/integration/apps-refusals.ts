@@ -12,6 +12,7 @@ const refused: readonly [app: string, code: string, said: RegExp][] = [
   ],
   ['listens-instance.ts', 'TRC_APP_LISTENS', /called listen\(\) itself.*without calling listen\(\)/],
   ['factory.mjs', 'TRC_APP_FORM', /exports a function that returns an app.*`export default createApp\(\)`/],
+  ['factory-sync.cjs', 'TRC_APP_FORM', /exports a function that returns an app/],
   ['factory-async.mjs', 'TRC_APP_FORM', /exports a function that returns an app/],
   ['bad-options.mjs', 'TRC_APP_BOOT', /failed to boot/],
   [

@@ -19,7 +19,15 @@ import type { AppPlugin } from '../define-app.ts';
 import type { Recognised } from '../recognise.ts';
 import { serverOptions } from '../server-options.ts';
 import { fastifyLog } from './fastify-log.ts';
-import { hasMembers, isFastifyInstance, isFetchObject, isKoa } from '../shapes.ts';
+import {
+  hasMembers,
+  isConnect,
+  isExpress,
+  isFastifyInstance,
+  isFetchObject,
+  isKoa,
+  isNamedListener,
+} from '../shapes.ts';
 
 type AsyncPlugin = (fastify: FastifyInstance, options: FastifyPluginOptions) => Promise<unknown>;
 type PluginForm = Extract<Recognised, { form: 'fastify plugin' }>;
@@ -83,8 +91,9 @@ function guarded(plugin: AppPlugin, check: Check): AppPlugin {
     try {
       const result = plugin(instance, options, done);
       if (types.isPromise(result)) return result.then(check);
-      if (hasMembers(result) && typeof result['then'] === 'function') return result;
+      // An instance that is not ready has a then().
       check(result);
+      if (hasMembers(result) && typeof result['then'] === 'function') return result;
       if (plugin.length < 3) done();
     } catch (error) {
       done(error as Error);
@@ -104,7 +113,8 @@ function likeIt(wrapper: AppPlugin, plugin: AppPlugin): AppPlugin {
 function refuseApp(result: unknown, instance: FastifyInstance, app: string): void {
   if (!hasMembers(result)) return;
   const isOther = isFastifyInstance(result) && result.server !== instance.server;
-  if (typeof result === 'function' || isOther || isKoa(result) || isFetchObject(result)) throw new FactoryError(app);
+  const isListener = isExpress(result) || isConnect(result) || isNamedListener(result);
+  if (isListener || isOther || isKoa(result) || isFetchObject(result)) throw new FactoryError(app);
 }
 
 class FactoryError extends TricornError {

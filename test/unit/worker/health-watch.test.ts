@@ -35,6 +35,9 @@ t.test('tells when the answer changes, and why', async (t) => {
     throw new TypeError('at once');
   });
   t.equal(health.unhealthy, 'health() failed: at once');
+  // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- apps do that, too
+  await check(() => Promise.reject(Object.create(null)));
+  t.match(health.unhealthy, /^health\(\) failed: \[Object: null prototype\]/);
   t.same(told, [false], 'another reason is no change');
   await check(async () => true);
   t.same(told, [false, true]);
@@ -43,6 +46,7 @@ t.test('tells when the answer changes, and why', async (t) => {
     'The app is not healthy: health() answered false',
     'The app is not healthy: health() failed: the database is away',
     'The app is not healthy: health() failed: at once',
+    'The app is not healthy: health() failed: [Object: null prototype] {}',
     'The app is healthy again',
   ]);
 });
