@@ -10,8 +10,8 @@ process.on('SIGWINCH', () => {
   const { heapUsed, rss } = process.memoryUsage();
   const listeners = { process: countOf(process), cluster: countOf(cluster) };
   const resources = {};
-  // What the file system has just been asked for ends by itself: it is there by chance.
-  const lasting = process.getActiveResourcesInfo().filter((kind) => !kind.startsWith('FSReq'));
+  // What the file system has just been asked for, and what runs in this turn of the loop, ends by itself: it is there by chance.
+  const lasting = process.getActiveResourcesInfo().filter((kind) => !/^(FSReq|Immediate$)/.test(kind));
   for (const kind of lasting) resources[kind] = (resources[kind] ?? 0) + 1;
   writeSync(
     1,
