@@ -4,8 +4,6 @@ import type { LogConfig } from './identity.ts';
 import { shortenJson, shortenText } from './shorten.ts';
 import { Sink } from './sink.ts';
 
-const EXIT_PATIENCE_MS = 250;
-
 export interface OpenSink {
   readonly sink: Sink;
   readonly flushSync: () => void;
@@ -19,8 +17,8 @@ export function openSink(
   onLoss: (lines: number, cause: string) => void,
 ): OpenSink {
   const shorten = config.log_format === 'json' ? shortenJson : shortenText;
-  const sink = new Sink(openDestination(config.logfile, inThread), { shorten, onLoss });
-  const flushSync = (): void => sink.flushSync(EXIT_PATIENCE_MS);
+  const sink = new Sink(openDestination(config.logfile, inThread), { shorten, onLoss, inThread });
+  const flushSync = (): void => sink.finish();
   if (!inThread) guardStandardStreams();
   process.on('exit', flushSync);
   return {

@@ -10,8 +10,9 @@
  *
  * | state   | means                                                       | left for                                     |
  * | ------- | ----------------------------------------------------------- | -------------------------------------------- |
- * | idle    | nothing under way; lines may wait for the batch timer       | busy, waiting, broken, closed                |
- * | busy    | an asynchronous write, or a look at the logfile, is going on | idle, waiting, broken, closed                |
+ * | idle    | nothing under way; lines may wait for the batch timer       | writing, looking, waiting, broken, closed    |
+ * | writing | an asynchronous write is in flight                          | idle, waiting, broken, closed                |
+ * | looking | the logfile is looked at: was it renamed away?              | idle, closed                                 |
  * | waiting | the destination refused; the retry timer runs               | idle, broken, closed                         |
  * | broken  | nobody reads standard output any more; lines are discarded  | closed                                       |
  * | closed  | close() was called; lines are discarded                     | -                                            |
@@ -21,8 +22,9 @@ import { fs, monotonicMs } from '../builtins.ts';
 import { isNonBlocking } from './destination.ts';
 import type { Destination } from './destination.ts';
 import { LogfileWatch } from './logfile-watch.ts';
+import { sleep, waitForPool } from './pool.ts';
 
-type State = 'idle' | 'busy' | 'waiting' | 'broken' | 'closed';
+type State = 'idle' | 'writing' | 'looking' | 'waiting' | 'broken' | 'closed';
 
 /** Lines joined up to `destination.piece` bytes. */
 interface Batch {
@@ -36,6 +38,8 @@ export interface SinkOptions {
   readonly shorten: (line: string, bytes: number) => string;
   /** Lines were lost and writing works again: how many, and the error code of the cause. */
   readonly onLoss: (lines: number, cause: string) => void;
+  /** It is not in the main thread of its process: what is in flight at the end may be taken back. */
+  readonly inThread?: boolean;
   /** Milliseconds of a clock, for tests. */
   readonly now?: () => number;
 }
@@ -53,8 +57,6 @@ const TRUST_MS = 100;
 
 /** The reader is gone for good, or the terminal is. */
 const goneForGood = new Set(['EPIPE', 'ECONNRESET', 'ENOTCONN', 'EBADF', 'EIO', 'ENXIO']);
-
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 export class Sink {
   readonly #options: SinkOptions;
@@ -109,7 +111,7 @@ export class Sink {
    */
   flushSync(patience = 0): void {
     const deadline = monotonicMs() + patience;
-    if (this.#state === 'busy') return this.#flushBehind(deadline);
+    if (this.#state === 'writing') return this.#flushBehind(deadline);
     while (this.#nextChunk()) {
       try {
         this.#written(fs.writeSync(this.#destination.fd, this.#chunk as Buffer, this.#offset));
@@ -119,16 +121,22 @@ export class Sink {
     }
   }
 
-  /** The last thing before the exit: writes what it can within a quarter of a second, then lets go of the descriptor. */
+  /** Before an exit: writes what it can within a quarter of a second. */
+  finish(): void {
+    this.flushSync(EXIT_PATIENCE_MS);
+    if (this.#state === 'writing' && this.#options.inThread) waitForPool(monotonicMs() + EXIT_PATIENCE_MS);
+  }
+
+  /** The last thing before the exit: finish(), then lets go of the descriptor. */
   close(): void {
     if (this.#state === 'closed') return;
-    this.flushSync(EXIT_PATIENCE_MS);
-    const busy = this.#state === 'busy';
+    this.finish();
+    const isFree = this.#state !== 'writing' && this.#state !== 'looking';
     this.#discard();
     this.#enter('closed');
     clearTimeout(this.#batchTimer);
     // Under a write in flight it is closed after that: its number might go to another file before the write happens.
-    if (!busy) this.#letGo();
+    if (isFree) this.#letGo();
   }
 
   #letGo(): void {
@@ -197,7 +205,7 @@ export class Sink {
 
   #lookAtLogfile(): void {
     const before = this.#destination;
-    this.#enter('busy');
+    this.#enter('looking');
     this.#watch.check(before, (next) => {
       this.#destination = next;
       if (next !== before) closeQuietly(before.fd);
@@ -231,7 +239,7 @@ export class Sink {
 
   #writeAsync(): void {
     const chunk = this.#chunk as Buffer;
-    this.#enter('busy');
+    this.#enter('writing');
     fs.write(this.#destination.fd, chunk, this.#offset, chunk.length - this.#offset, null, (error, bytes) => {
       if (this.#state === 'closed') return this.#letGo();
       this.#enter('idle');
@@ -261,7 +269,8 @@ export class Sink {
     if (this.#mayBreak && goneForGood.has(code)) return this.#breakOff();
     this.#cause = code;
     this.#beginLineAgain();
-    this.#retryIn(code === 'EAGAIN' ? this.#nextPatience() : TROUBLE_MS);
+    // What follows the look tries again.
+    if (this.#state !== 'looking') this.#retryIn(code === 'EAGAIN' ? this.#nextPatience() : TROUBLE_MS);
   }
 
   /** After half a line others may have written: the line is repeated whole, on a line of its own. */
@@ -328,7 +337,7 @@ function writeOut(fd: number, buffer: Buffer, deadline: number): boolean {
 /** Sleeps 5 ms where the reader may yet catch up before the deadline; else says false. */
 function waitAWhile(error: unknown, deadline: number): boolean {
   if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || monotonicMs() >= deadline) return false;
-  Atomics.wait(sleeper, 0, 0, 5);
+  sleep(5);
   return true;
 }
 

@@ -23,7 +23,8 @@ export interface SupervisorLog {
 /**
  * Opens `logfile`, or standard output where it is ''. Throws TRC_LOGFILE. The rest is written at exit by itself.
  *
- * @param inThread not in the main thread of its process
+ * @param inThread not in the main thread of its process: every line is written before the call returns, for such a thread may have
+ *   to kill its process while libuv's pool is stuck, too
  */
 export function openSupervisorLog(
   config: LogConfig,
@@ -43,8 +44,8 @@ export function openSupervisorLog(
       const head = { level, time: Date.now(), ...base };
       // Twice: it leads, and a field of the same name (the pid of a worker) cannot hide who wrote the line.
       const entry = { ...head, ...fieldsOf(first), ...head, ...messageOf(first, message) };
-      sink.write(text ? formatText(entry, base) : `${JSON.stringify(entry)}\n`, name === 'error');
-      if (name === 'fatal') sink.flushSync();
+      sink.write(text ? formatText(entry, base) : `${JSON.stringify(entry)}\n`, name === 'error' && !inThread);
+      if (name === 'fatal' || inThread) sink.flushSync();
     };
   };
   const log: Logger = {

@@ -100,6 +100,16 @@ t.test('the supervisor: text, and silence', async (t) => {
   t.notMatch(read(c), 'nothing');
 });
 
+t.test('of the thread that watches every line is', async (t) => {
+  const c = config(t.testdir());
+  const { log, close } = openSupervisorLog(c, { role: 'http', worker: 1 }, true);
+  for (const level of ['info', 'error'] as const) {
+    log[level](level);
+    t.match(jsonLines(read(c)).at(-1), { msg: level });
+  }
+  close();
+});
+
 t.test('a fatal line is in the file when the call returns', async (t) => {
   const c = config(t.testdir());
   for (const open of [openLog, openSupervisorLog]) {

@@ -53,6 +53,14 @@ t.test('however the process ends, the rest is written', async (t) => {
   const file = path.join(t.testdir(), 'log');
   for (const how of ['exit', 'throw', 'end']) {
     await once(startWriter([how, 'json', file], ['ignore', 'ignore', 'ignore']), 'exit');
-    t.equal(jsonLines(fs.readFileSync(file, 'utf8')).at(-1)?.['msg'], how);
+    const last = jsonLines(fs.readFileSync(file, 'utf8')).slice(-2);
+    t.same(new Set(last.map(({ msg }) => msg)), new Set([how, 'in flight']));
   }
+});
+
+t.test('a line that is being written when a thread ends is written', async (t) => {
+  const file = path.join(t.testdir(), 'log');
+  await once(startWriter(['end-threads', 'json', file], ['ignore', 'ignore', 'inherit']), 'exit');
+  const lines = jsonLines(fs.readFileSync(file, 'utf8')).map(({ msg }) => msg);
+  for (const line of ['close', 'in flight', 'exit']) t.equal(lines.filter((msg) => msg === line).length, 10, line);
 });

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
 
 import { openDestination } from '../../../src/log/destination.ts';
@@ -136,6 +137,27 @@ t.test('close writes the rest, even behind a write in flight', async (t) => {
   sink.close();
   await holds(file, 'one');
   t.match(fs.readFileSync(file, 'utf8'), 'two');
+});
+
+t.test('flush and close do not wait for the look at the logfile', async (t) => {
+  const file = path.join(t.testdir(), 'log');
+  let now = 0;
+  const sink = open(file, { now: () => now });
+  for (const lines of ['one\ntwo\n', 'one\ntwo\nthree\nfour\n']) {
+    now += 1000;
+    const [first, second] = lines.split('\n').slice(-3) as [string, string];
+    sink.write(`${first}\n`, true);
+    t.equal(sink.state, 'looking');
+    sink.write(`${second}\n`, false);
+    sink.flushSync();
+    t.equal(fs.readFileSync(file, 'utf8'), lines);
+    while (sink.state !== 'idle') await turn();
+  }
+  now += 1000;
+  sink.write('five\n', true);
+  t.equal(sink.state, 'looking');
+  sink.close();
+  t.match(fs.readFileSync(file, 'utf8'), /four\nfive\n$/);
 });
 
 t.test('a logfile that cannot be opened is TRC_LOGFILE', async (t) => {

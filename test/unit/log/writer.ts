@@ -14,6 +14,7 @@ const [mode, format, logfile] = (isMainThread ? process.argv.slice(2) : workerDa
   string,
 ];
 const LINES = 100;
+const THREADS = 10;
 
 function open(worker: number, thread: number): Log {
   return openLog(
@@ -81,12 +82,33 @@ async function closed(): Promise<void> {
 
 /** Says one line and ends in the way that is asked for: the line is written all the same. */
 function ending(how: string): void {
-  open(1, 0).log.info(how);
+  const { log } = open(1, 0);
+  // At once, asynchronously.
+  log.error('in flight');
+  log.info(how);
   if (how === 'exit') process.exit(0);
   if (how === 'throw') throw new Error('as asked');
 }
 
+/** Threads one after the other, each of which ends with a write in flight. */
+async function endThreads(): Promise<void> {
+  for (let n = 0; n < THREADS; n++) {
+    await once(new Worker(import.meta.filename, { workerData: ['close', format, logfile] }), 'exit');
+    await once(new Worker(import.meta.filename, { workerData: ['exit', format, logfile] }), 'exit');
+  }
+}
+
+/** As `leave()` of the workers does it. */
+function close(): void {
+  const { log, close } = open(1, 1);
+  log.error('close');
+  close();
+  process.exit(0);
+}
+
 if (mode === 'crowd') await crowd();
+else if (mode === 'end-threads') await endThreads();
+else if (mode === 'close') close();
 else if (mode === 'threads') await threads();
 else if (mode === 'thread') await writeMany(1);
 else if (mode === 'stuck') await stuck();
