@@ -32,6 +32,14 @@ export function signalHelp(): { name: string; summary: string }[] {
   return signalTable.map(({ signal, doc }) => ({ name: signal.slice(3), summary: doc }));
 }
 
+/**
+ * Removes what modules of --import or --require listen for: the SDKs of tracers show a SIGTERM listener that exits, which
+ * here would cut the requests of all workers. One worker says so in the log.
+ */
+export function dropEarlierListeners(): void {
+  for (const { signal } of signalTable) process.removeAllListeners(signal);
+}
+
 export interface ReceivedSignal {
   readonly signal: NodeJS.Signals;
   readonly action: Action;

@@ -14,6 +14,7 @@ const BRIEFLY = 10;
 /** A listener of the app, for a signal that is left to the supervisor. */
 interface Unheard {
   readonly signal: string;
+  readonly by: 'The app' | 'A module of --import or --require';
   /** Who added it. */
   readonly stack?: string | undefined;
 }
@@ -32,7 +33,7 @@ export function leaveSignalsToSupervisor(): void {
   for (const signal of [...TO_THE_GROUP, 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, ignore);
   process.on('newListener', (name, listener) => {
     if (!NOT_THE_APPS.has(name) || listener === ignore) return;
-    firstUnheard.resolve({ signal: String(name), stack: callerOfOn(String(new Error('here').stack)) });
+    firstUnheard.resolve({ signal: String(name), by: 'The app', stack: callerOfOn(String(new Error('here').stack)) });
     // It is added only after this; and a signal comes only after the microtasks.
     queueMicrotask(() => process.off(name, listener));
   });
@@ -42,10 +43,10 @@ export function leaveSignalsToSupervisor(): void {
   });
 }
 
-/** Those of modules that --import has loaded before. */
+/** In the supervisor, too: dropEarlierListeners() of supervisor/signals.ts. */
 function dropEarlier(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) === 0) return;
-  firstUnheard.resolve({ signal });
+  firstUnheard.resolve({ signal, by: 'A module of --import or --require' });
   process.removeAllListeners(signal);
 }
 
@@ -53,9 +54,9 @@ function dropEarlier(signal: NodeJS.Signals): void {
 export function tellOfUnheard({ log, identity }: Log, { evented }: Config): void {
   const { role, worker, thread = 1 } = identity;
   if (role !== (evented ? 'evented' : 'http') || worker !== 1 || thread !== 1) return;
-  void firstUnheard.promise.then(({ signal, stack }) => {
+  void firstUnheard.promise.then(({ signal, by, stack }) => {
     const remedy = 'what is to be done at the end belongs into onStop (docs/app.md#hooks)';
-    log.warn({ stack }, `The app listens for ${signal} itself; that listener is not called: ${remedy}`);
+    log.warn({ stack }, `${by} listens for ${signal} itself; that listener is not called: ${remedy}`);
   });
 }
 

@@ -88,6 +88,20 @@ function toTheGroup(mode: Mode): void {
       },
     );
   }
+
+  t.test('nor does a module of --import end it, in the supervisor neither', async (t) => {
+    const preload = join(t.testdir({ 'preload.mjs': `process.on('SIGTERM', () => process.exit(5));` }), 'preload.mjs');
+    const server = await startTricorn(t, lab, modes[mode], { detached: true, execArgv: ['--import', preload] });
+    const held = await HeldRequest.begin(`${server.url}/wait`);
+    process.kill(-server.pid, 'SIGTERM');
+    await server.line(/^SIGTERM: stopping/);
+    t.match(await held.finish(), { status: 200, body: 'waited' });
+    t.strictSame(await server.ended, [0, null]);
+    t.match(
+      server.lines.filter(({ level }) => level >= 40),
+      [{ level: 40, worker: 1, msg: /^A module of --import or --require listens for SIGTERM itself; .* not called: / }],
+    );
+  });
 }
 
 /** What is open when the stop begins, and goes away by itself. */
