@@ -1,4 +1,5 @@
 import type http from 'node:http';
+import { types } from 'node:util';
 import type { FastifyInstance, FastifyPluginOptions } from 'fastify';
 import type pino from 'pino';
 import type { JobDefinitions } from '../cron/job.ts';
@@ -74,14 +75,14 @@ type OneOf<T> = {
 
 type HttpApp = AppPlugin | FastifyApp | MiddlewareApp | FetchApp;
 
-/** Exactly one of the three ways to answer requests. */
+/** Exactly one of the three ways to answer requests, or a promise of it. */
 export type AppEntry = OneOf<{
-  /** A Fastify plugin or instance, an Express, Connect, Koa or Polka app, or an object with fetch(); or a promise of one. */
+  /** A Fastify plugin or instance, an Express, Connect, Koa or Polka app, or an object with fetch(). */
   http: HttpApp | Promise<HttpApp>;
   /** A node request listener. */
-  handler: http.RequestListener;
+  handler: http.RequestListener | Promise<http.RequestListener>;
   /** From Request to Response. */
-  fetch: FetchHandler;
+  fetch: FetchHandler | Promise<FetchHandler>;
 }>;
 
 export interface AppJobs {
@@ -94,7 +95,8 @@ export type AppDefinition = AppEntry & AppHooks & AppJobs;
 /** What defineApp() returns: the default export of an app module. */
 export type DefinedApp = AppDefinition & { readonly [BRAND]: true };
 
-const ENTRIES = ['http', 'handler', 'fetch'] as const;
+/** The keys of AppEntry. */
+export const ENTRIES = ['http', 'handler', 'fetch'] as const;
 const HOOKS = ['onStart', 'onStop', 'health', 'stats'] as const;
 const KNOWN: readonly string[] = [...ENTRIES, ...HOOKS, 'cron'];
 
@@ -112,7 +114,9 @@ export function defineApp(definition: AppDefinition): DefinedApp {
   }
   const unknown = Object.keys(definition).filter((key) => !KNOWN.includes(key));
   if (unknown.length > 0) throw new TypeError(`defineApp() knows ${KNOWN.join(', ')}, but not ${unknown.join(', ')}`);
-  requireFunctions(definition, ['handler', 'fetch', ...HOOKS]);
+  requireFunctions(definition, HOOKS);
+  // A promised one is looked at when it is there.
+  if (![definition.handler, definition.fetch].some(types.isPromise)) requireFunctions(definition, ['handler', 'fetch']);
   return Object.freeze({ ...definition, [BRAND]: true as const });
 }
 

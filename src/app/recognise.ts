@@ -3,7 +3,7 @@ import net from 'node:net';
 import { types } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import { cut } from '../config/show.ts';
-import { BRAND, type AppHooks, type AppPlugin, type DefinedApp } from './define-app.ts';
+import { BRAND, ENTRIES, type AppHooks, type AppPlugin, type DefinedApp } from './define-app.ts';
 import {
   type ExpressApp,
   hasMembers,
@@ -18,6 +18,7 @@ import {
   isPolka,
   isRouter,
   type KoaApp,
+  type Members,
 } from './shapes.ts';
 
 type Options = Readonly<Record<string, unknown>>;
@@ -69,10 +70,15 @@ export async function awaited(namespace: Namespace): Promise<Namespace> {
   const outer: Namespace = { ...namespace, default: await promised(namespace['default']) };
   const { main, handler, options, cron } = unwrap(outer);
   const isDefined = hasMembers(main) && main[BRAND] === true;
-  if (![main, handler, isDefined && main['http']].some(types.isPromise)) return outer;
-  const app = isDefined ? { ...main, http: await promised(main['http']) } : await promised(main);
+  if (![main, handler, ...(isDefined ? ENTRIES.map((entry) => main[entry]) : [])].some(types.isPromise)) return outer;
+  const app = isDefined ? await withEntryOf(main) : await promised(main);
   const { 'module.exports': _, ...names } = outer;
   return { ...names, default: app, handler: await promised(handler), options, cron };
+}
+
+async function withEntryOf(defined: Members): Promise<Members> {
+  const [entry] = ENTRIES.filter((name) => defined[name] !== undefined);
+  return entry === undefined ? defined : { ...defined, [entry]: await promised(defined[entry]) };
 }
 
 async function promised(value: unknown): Promise<unknown> {
@@ -99,8 +105,11 @@ export function recognise(namespace: Namespace): Recognised | Refusal {
 }
 
 function formOfDefined(app: DefinedApp): Form | Refusal {
-  if (app.handler !== undefined) return { form: 'handler', value: app.handler };
-  if (app.fetch !== undefined) return { form: 'fetch', value: app.fetch };
+  const { handler, fetch } = app;
+  if (typeof handler === 'function') return { form: 'handler', value: handler };
+  if (typeof fetch === 'function') return { form: 'fetch', value: fetch };
+  if (handler !== undefined) return refuse(`defineApp({ handler }) with ${describe(handler)}`);
+  if (fetch !== undefined) return refuse(`defineApp({ fetch }) with ${describe(fetch)}`);
   const form = formOf(app.http);
   if ('refused' in form) return { ...form, refused: `defineApp({ http }) with ${form.refused}` };
   // A listener would have been given as `handler`.
@@ -123,6 +132,14 @@ function formOf(value: unknown): Form | Refusal {
   if (isNamedListener(value)) return { form: 'handler', value };
   if (typeof value !== 'function') return refuse(describe(value));
   return { form: 'fastify plugin', value: value as unknown as AppPlugin, guessed: !isMarkedPlugin(value) };
+}
+
+/** Whether it is an app, or the server of one, without being called. A function may be anything: it is one only by its looks. */
+export function isMadeApp(value: unknown): boolean {
+  if (!hasMembers(value)) return false;
+  if (value[BRAND] === true || value instanceof net.Server) return true;
+  const form = formOf(value);
+  return !('refused' in form) && form.form !== 'fastify plugin';
 }
 
 /** Finds the app and its options, in an ES module, in `module.exports` and in what compilers make of `export`. */

@@ -3,7 +3,8 @@ import type http from 'node:http';
 import net from 'node:net';
 import type { FastifyInstance } from 'fastify';
 
-type Members = Readonly<Record<PropertyKey, unknown>>;
+/** What can have members: an object or a function. */
+export type Members = Readonly<Record<PropertyKey, unknown>>;
 
 /** Express, as far as Tricorn uses it. */
 export interface ExpressApp extends http.RequestListener {
@@ -26,7 +27,6 @@ export interface FetchObject {
   fetch(request: Request, ...rest: unknown[]): Response | Promise<Response>;
 }
 
-/** True for what can have members: objects and functions. */
 export function hasMembers(value: unknown): value is Members {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }

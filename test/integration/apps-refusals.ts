@@ -14,6 +14,7 @@ const refused: readonly [app: string, code: string, said: RegExp][] = [
   ['factory.mjs', 'TRC_APP_FORM', /exports a function that returns an app.*`export default createApp\(\)`/],
   ['factory-sync.cjs', 'TRC_APP_FORM', /exports a function that returns an app/],
   ['factory-async.mjs', 'TRC_APP_FORM', /exports a function that returns an app/],
+  ['factory-defined.mjs', 'TRC_APP_FORM', /exports a function that returns an app/],
   ['bad-options.mjs', 'TRC_APP_BOOT', /failed to boot/],
   [
     'unnamed-listener.mjs',

@@ -16,18 +16,10 @@ import {
 } from '../../http/server.ts';
 import { type FormMount, type MountContext, prefer } from '../context.ts';
 import type { AppPlugin } from '../define-app.ts';
-import type { Recognised } from '../recognise.ts';
+import { isMadeApp, type Recognised } from '../recognise.ts';
 import { serverOptions } from '../server-options.ts';
 import { fastifyLog } from './fastify-log.ts';
-import {
-  hasMembers,
-  isConnect,
-  isExpress,
-  isFastifyInstance,
-  isFetchObject,
-  isKoa,
-  isNamedListener,
-} from '../shapes.ts';
+import { hasMembers } from '../shapes.ts';
 
 type AsyncPlugin = (fastify: FastifyInstance, options: FastifyPluginOptions) => Promise<unknown>;
 type PluginForm = Extract<Recognised, { form: 'fastify plugin' }>;
@@ -48,7 +40,7 @@ export async function mountPlugin(app: PluginForm, context: MountContext): Promi
   const instance = make(module, { ...log.options, ...fastifyOptions(app.options, context, announce) }, context);
   log.install(instance);
   const options: Record<string, unknown> = { ...app.options, ...context.app_options };
-  const refuse = app.guessed ? (result: unknown) => refuseApp(result, instance, context.config.app) : () => {};
+  const refuse = (result: unknown): void => refuseApp(result, instance, context.config.app);
   const plugin = types.isAsyncFunction(app.value) ? checked(app.value, refuse) : guarded(app.value, refuse);
   // fastify-plugin's documented mark, without the dependency: the plugin's decorators reach the root.
   if (options['skipOverride']) Object.assign(plugin, { [Symbol.for('skip-override')]: true });
@@ -111,14 +103,12 @@ function likeIt(wrapper: AppPlugin, plugin: AppPlugin): AppPlugin {
 
 /** A function that makes the app would be a plugin without routes, and answer 404 to everybody. @throws TricornError TRC_APP_FORM */
 function refuseApp(result: unknown, instance: FastifyInstance, app: string): void {
-  if (!hasMembers(result)) return;
-  const isOther = isFastifyInstance(result) && result.server !== instance.server;
-  const isListener = isExpress(result) || isConnect(result) || isNamedListener(result);
-  if (isListener || isOther || isKoa(result) || isFetchObject(result)) throw new FactoryError(app);
+  const isOwn = result === instance.server || (hasMembers(result) && result['server'] === instance.server);
+  if (!isOwn && isMadeApp(result)) throw new FactoryError(app);
 }
 
 class FactoryError extends TricornError {
-  override readonly hint = 'Call it: `export default createApp()`, also where it is async.';
+  override readonly hint = 'Export what it returns: `export default createApp()`, also where it is async.';
 
   constructor(app: string) {
     super('TRC_APP_FORM', { app, seen: 'a function that returns an app' });

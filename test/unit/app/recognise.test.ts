@@ -6,7 +6,7 @@ import express from 'express';
 import Koa from 'koa';
 import t from 'tap';
 import { defineApp } from '../../../src/app/define-app.ts';
-import { awaited, type Namespace, recognise } from '../../../src/app/recognise.ts';
+import { awaited, isMadeApp, type Namespace, recognise } from '../../../src/app/recognise.ts';
 import { fixture } from './mounting.ts';
 
 const load = async (name: string): Promise<Namespace> => (await import(pathToFileURL(fixture(name)).href)) as Namespace;
@@ -115,6 +115,10 @@ t.test('awaits an app that is promised, wherever it is exported', async (t) => {
   t.equal(await seen({ default: Promise.resolve(app) }), 'express');
   t.equal(await seen({ handler: Promise.resolve(handler) }), 'handler');
   t.equal(await seen({ default: defineApp({ http: Promise.resolve(app) }) }), 'express');
+  t.equal(await seen({ default: defineApp({ handler: Promise.resolve(handler) }) }), 'handler');
+  t.equal(await seen({ default: defineApp({ fetch: Promise.resolve(() => new Response()) }) }), 'fetch');
+  const wrong = defineApp({ handler: Promise.resolve(7 as unknown as () => void) });
+  t.equal(await seen({ default: wrong }), 'refused: defineApp({ handler }) with a number (7)');
   t.equal(await seen(cjs(Promise.resolve(app))), 'express');
   t.equal(await seen(cjs({ default: Promise.resolve(app) })), 'express', 'by a compiler');
   t.equal(await seen(cjs({ handler: Promise.resolve(handler) })), 'handler');
@@ -125,6 +129,15 @@ t.test('awaits an app that is promised, wherever it is exported', async (t) => {
   const options = { bodyLimit: 7 };
   t.match(recognise(await awaited(cjs({ default: Promise.resolve(handler), options }))), { options });
   t.match(await awaited({ default: fastify() }), {}, 'an instance of Fastify, which has a then(), is not');
+});
+
+t.test('tells an app, made, from what a plugin may return', async (t) => {
+  const made = Object.entries(FORMS).filter(([name, form]) => form !== 'fastify plugin' && name !== 'handler.mjs');
+  for (const [name] of made) t.ok(isMadeApp((await load(name))['default']), name);
+  const handler = (): void => undefined;
+  for (const app of [http.createServer(), defineApp({ handler })]) t.ok(isMadeApp(app));
+  const others = [undefined, null, 'text', 7, {}, [], new Map(), handler, URL];
+  for (const other of others) t.notOk(isMadeApp(other));
 });
 
 t.test('takes an ES module’s options, and no function for options', async (t) => {
