@@ -10,6 +10,7 @@ export type {
   FastifyApp,
   FetchApp,
   FetchHandler,
+  HealthQuestion,
   MiddlewareApp,
   Role,
 } from './app/define-app.ts';

@@ -54,6 +54,12 @@ export interface FetchApp {
   readonly fetch: (request: Request, ...rest: never[]) => Response | Promise<Response>;
 }
 
+/** What health() gets. */
+export interface HealthQuestion {
+  /** Aborts when the answer is late: for `fetch()` and whatever else takes a signal. */
+  readonly signal: AbortSignal;
+}
+
 export interface AppHooks {
   /** Runs in every worker and thread once the app is ready, before its first connection. A rejection ends the boot. */
   readonly onStart?: (context: AppContext) => unknown;
@@ -61,10 +67,10 @@ export interface AppHooks {
   readonly onStop?: (context: AppContext) => unknown;
   /**
    * Whether the app can do its work: false or a rejection says that it cannot, and `/readyz` of the health port answers 503
-   * where all event loops say so. Called in every worker and thread before its first connection, then every 5 s; an answer
-   * that takes longer than 5 s is none.
+   * where all event loops say so. Called in every worker and thread before its first connection, then 5 s after each answer;
+   * one that takes longer than 5 s is none.
    */
-  readonly health?: () => boolean | void | Promise<boolean | void>;
+  readonly health?: (question: HealthQuestion) => boolean | void | Promise<boolean | void>;
   /** The app's own figures, for statistics. */
   readonly stats?: () => Record<string, unknown> | Promise<Record<string, unknown>>;
 }

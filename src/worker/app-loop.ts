@@ -56,7 +56,12 @@ export class AppLoop implements Loop {
     this.#app = app;
     this.#log = log;
     this.#ledger = ledger;
-    this.#health = new HealthWatch({ ask: app.health, log: log.log, onChange: options.onHealth });
+    this.#health = new HealthWatch({
+      ask: app.health,
+      log: log.log,
+      onChange: options.onHealth,
+      bootTimeout: boot.config.boot_timeout,
+    });
     const wear = new Wear(options);
     this.#closeStore = closeStore;
     this.#requests = new Requests({

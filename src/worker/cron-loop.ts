@@ -66,7 +66,12 @@ export class CronLoop implements Loop {
     this.#guard = guard;
     const { boot, terms, log } = options;
     this.#timeout = defaultTimeout(terms.config);
-    this.#health = new HealthWatch({ ask: app.health, log: log.log, onChange: options.onHealth });
+    this.#health = new HealthWatch({
+      ask: app.health,
+      log: log.log,
+      onChange: options.onHealth,
+      bootTimeout: boot.config.boot_timeout,
+    });
     // A job may take longer than graceful_timeout: no recycling that can wait is to cut it.
     const onWorn = (reason: string): void => {
       this.#runner.rest();

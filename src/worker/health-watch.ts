@@ -9,23 +9,24 @@ import type { AppHooks } from '../app/define-app.ts';
 
 type Ask = NonNullable<AppHooks['health']>;
 
-/** How often it is asked, milliseconds. */
-const EVERY_MS = 5000;
+/** From an answer, or the lack of one, to the next question, milliseconds. */
+const PAUSE_MS = 5000;
 /** An answer that has not come by then counts as none, milliseconds. */
 const LIMIT_MS = 5000;
+/** A boot that has no longer than that is not to fail for want of the first answer. */
+const SHARE_OF_BOOT = 0.5;
 
 export interface HealthWatchOptions {
   /** The app's hook. */
   readonly ask: Ask | undefined;
   readonly log: Logger;
   readonly onChange: (healthy: boolean) => void;
-  readonly limitMs?: number;
+  /** `boot_timeout`, seconds. */
+  readonly bootTimeout: number;
 }
 
 export class HealthWatch {
   readonly #options: HealthWatchOptions;
-  /** Of the hook, which is not called again before it has answered: the reason, or undefined. */
-  #answer: Promise<string | undefined> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #unhealthy: string | undefined;
   #stopped = false;
@@ -41,26 +42,27 @@ export class HealthWatch {
 
   /** Resolves with the first answer, or when that is late. */
   async start(): Promise<void> {
-    const { ask } = this.#options;
+    const { ask, bootTimeout } = this.#options;
     if (!ask) return;
-    await this.check(ask);
-    if (!this.#stopped) this.#timer = setInterval(() => void this.check(ask), EVERY_MS).unref();
+    await this.check(ask, Math.min(LIMIT_MS, bootTimeout * 1000 * SHARE_OF_BOOT));
+    this.#askLater(ask);
+  }
+
+  #askLater(ask: Ask): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => void this.check(ask).then(() => this.#askLater(ask)), PAUSE_MS).unref();
   }
 
   /** The hook is called no more. */
   stop(): void {
     this.#stopped = true;
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
   }
 
-  /** One question, and what follows from its answer. */
-  async check(ask: Ask): Promise<void> {
-    const { log, onChange, limitMs = LIMIT_MS } = this.#options;
-    this.#answer ??= reasonOf(ask).finally(() => (this.#answer = undefined));
-    const { promise: late, resolve } = Promise.withResolvers<string>();
-    const timer = setTimeout(() => resolve(`health() has not answered within ${limitMs / 1000} s`), limitMs);
-    const reason = await Promise.race([this.#answer, late]);
-    clearTimeout(timer);
+  /** One question, and what follows from its answer. One that is late is not listened to: the next is asked anew. */
+  async check(ask: Ask, limitMs: number = LIMIT_MS): Promise<void> {
+    const { log, onChange } = this.#options;
+    const reason = await reasonWithin(ask, limitMs);
     const before = this.#unhealthy;
     if (this.#stopped || reason === before) return;
     this.#unhealthy = reason;
@@ -70,10 +72,24 @@ export class HealthWatch {
   }
 }
 
-/** Undefined: it is healthy. */
-async function reasonOf(ask: Ask): Promise<string | undefined> {
+async function reasonWithin(ask: Ask, limitMs: number): Promise<string | undefined> {
+  const late = Promise.withResolvers<string>();
+  const abandoned = new AbortController();
+  const timer = setTimeout(() => {
+    late.resolve(`health() has not answered within ${limitMs / 1000} s`);
+    abandoned.abort(new DOMException('health() is late', 'TimeoutError'));
+  }, limitMs);
   try {
-    const answer: unknown = await ask();
+    return await Promise.race([reasonOf(ask, abandoned.signal), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Undefined: it is healthy. */
+async function reasonOf(ask: Ask, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const answer: unknown = await ask({ signal });
     if (answer === true || answer === undefined) return undefined;
     return answer === false ? 'health() answered false' : `health() must answer true or false, not ${typeof answer}`;
   } catch (error) {

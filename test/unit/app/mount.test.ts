@@ -65,7 +65,7 @@ t.test('hooks run once, in order, and know their worker; stats and health answer
   const served = await serve(fixture('define-app.ts'), { options: { journal } });
   await json(served.url);
   t.match(await served.app.stats(), { requests: Number });
-  t.equal(await served.app.health?.(), true);
+  t.equal(await served.app.health?.({ signal: new AbortController().signal }), true);
   await Promise.all([served.app.stop(1000), served.app.stop(1000)]);
   await served.end();
   const lines = readFileSync(journal, 'utf8');

@@ -5,20 +5,14 @@ import { HealthWatch } from '../../../src/worker/health-watch.ts';
 type Answer = boolean | void | Promise<boolean | void>;
 
 /** A watch that asks when it is told to. */
-function watch(limitMs = 60_000) {
+function watch() {
   const told: boolean[] = [];
   const lines: string[] = [];
   const write = (...args: unknown[]): void => void lines.push(String(args.at(-1)));
   const log = { info: write, warn: write } as unknown as Logger;
-  let asked = 0;
-  const health = new HealthWatch({ ask: undefined, log, onChange: (healthy) => told.push(healthy), limitMs });
-  const check = (answer: () => Answer): Promise<void> => {
-    return health.check(() => {
-      asked += 1;
-      return answer();
-    });
-  };
-  return { health, told, lines, check, asked: () => asked };
+  const health = new HealthWatch({ ask: undefined, log, onChange: (healthy) => told.push(healthy), bootTimeout: 60 });
+  const check = (answer: () => Answer): Promise<void> => health.check(answer, 60_000);
+  return { health, told, lines, check };
 }
 
 t.test('tells when the answer changes, and why', async (t) => {
@@ -57,17 +51,45 @@ t.test('an answer that is neither true nor false is a mistake that shows', async
   t.equal(health.unhealthy, 'health() must answer true or false, not object');
 });
 
-t.test('an answer that is late is none until it comes; meanwhile the hook is not called again', async (t) => {
-  const { health, check, asked, told } = watch(1);
+t.test('an answer that is late is none: whoever is asked is told so, and asked anew', async (t) => {
+  const { health, told, lines } = watch();
+  const signals: AbortSignal[] = [];
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  await check(() => promise);
-  await check(() => promise);
+  const never = ({ signal }: { signal: AbortSignal }): Promise<boolean> => {
+    signals.push(signal);
+    return promise;
+  };
+  await health.check(never, 1);
+  await health.check(never, 1);
   t.equal(health.unhealthy, 'health() has not answered within 0.001 s');
-  t.equal(asked(), 1);
+  t.match(signals, [{ aborted: true, reason: { name: 'TimeoutError' } }, { aborted: true }]);
+  await health.check(() => false);
   resolve(true);
-  await check(() => promise);
-  t.equal(asked(), 1, 'the answer that has come is taken');
+  await promise;
+  t.equal(health.unhealthy, 'health() answered false', 'the answer that came late is not listened to');
+  await health.check(() => true);
   t.same(told, [false, true]);
+  t.equal(lines.length, 3);
+});
+
+t.test('one that has answered is not aborted', async (t) => {
+  const { health } = watch();
+  let signal: AbortSignal | undefined;
+  await health.check((question) => {
+    ({ signal } = question);
+    return true;
+  });
+  t.match(signal, { aborted: false });
+});
+
+t.test('the first answer does not take the time of the boot', async (t) => {
+  const said = Promise.withResolvers<string>();
+  const log = { warn: (_: unknown, message: string) => said.resolve(message) } as unknown as Logger;
+  const ask = (): Promise<boolean> => new Promise(() => {});
+  const health = new HealthWatch({ ask, log, onChange: () => {}, bootTimeout: 0.002 });
+  await health.start();
+  health.stop();
+  t.equal(await said.promise, 'The app is not healthy: health() has not answered within 0.001 s');
 });
 
 t.test('once stopped it tells nothing, also of an answer that is on its way', async (t) => {
