@@ -18,6 +18,8 @@ export interface LoadFigures {
   readonly p99: number;
   /** Microseconds per request. */
   readonly cpu: number;
+  /** Of a thread, per request. */
+  readonly sleeps: number;
   readonly errors: number;
 }
 
@@ -29,6 +31,7 @@ export function loadFigures({ samples }: Measured, target: TargetName, load: Loa
     requestsPerSecond: median(own.map((sample) => sample.requestsPerSecond)),
     p99: median(own.map((sample) => sample.p99)),
     cpu: median(own.map((sample) => sample.cpu)),
+    sleeps: median(own.map((sample) => sample.sleeps)),
     errors: own.reduce((sum, sample) => sum + sample.errors, 0),
   };
 }

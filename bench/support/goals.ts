@@ -23,18 +23,17 @@ const ALONE = 1.05;
 const TOGETHER = 1.1;
 
 const cpuGoals: readonly CpuGoal[] = [
-  ...(['keepAliveMany', 'keepAlive'] as const).flatMap((load): CpuGoal[] => [
+  // Loop for loop: node:cluster's two workers run bare Fastify, and have as many connections each, as threads have.
+  ...(['keepAlive', 'keepAliveMany'] as const).flatMap((load): CpuGoal[] => [
     { target: 'evented', base: 'bare', load, most: ALONE },
     { target: 'prefork-one', base: 'bare', load, most: TOGETHER },
     { target: 'threaded-one', base: 'bare', load, most: TOGETHER },
-    { target: 'prefork', base: 'bare', load, most: TOGETHER },
-    { target: 'threaded', base: 'bare', load, most: TOGETHER },
-    { target: 'prefork', base: 'shared', load, most: TOGETHER },
-    { target: 'threaded', base: 'shared', load, most: TOGETHER },
-    // Its workers run bare Fastify, and have as many connections each: so do threads, while on one socket that is luck.
     { target: 'prefork', base: 'cluster', load, most: TOGETHER },
     { target: 'threaded', base: 'cluster', load, most: TOGETHER },
   ]),
+  // Two loops against one, where both always have work.
+  { target: 'prefork', base: 'bare', load: 'keepAliveCrowd', most: TOGETHER },
+  { target: 'threaded', base: 'bare', load: 'keepAliveCrowd', most: TOGETHER },
   { target: 'prefork', base: 'cluster', load: 'perRequest', most: 0.45 },
   { target: 'threaded', base: 'cluster', load: 'perRequest', most: 0.6 },
 ];
@@ -44,7 +43,6 @@ const SUPERVISOR_MOST = 60e6;
 
 const shown: Readonly<Partial<Record<TargetName, string>>> = {
   bare: 'bare Fastify',
-  shared: 'bare Fastify in 2 processes',
   'prefork-one': 'prefork with 1 worker',
   'threaded-one': 'threaded with 1 thread',
   cluster: "node:cluster's round robin",
@@ -52,6 +50,7 @@ const shown: Readonly<Partial<Record<TargetName, string>>> = {
 const shownLoad: Readonly<Record<LoadName, string>> = {
   keepAlive: 'keep-alive, 32 connections',
   keepAliveMany: 'keep-alive, 128 connections',
+  keepAliveCrowd: 'keep-alive, 512 connections',
   perRequest: 'one request per connection',
 };
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { root } from './build.ts';
 
-export type LoadName = 'keepAlive' | 'keepAliveMany' | 'perRequest';
+export type LoadName = 'keepAlive' | 'keepAliveMany' | 'keepAliveCrowd' | 'perRequest';
 
 export interface Load {
   readonly name: LoadName;
@@ -16,6 +16,7 @@ export interface Load {
 export const loads: readonly Load[] = [
   { name: 'keepAlive', title: 'Keep-alive, 32 connections', connections: 32 },
   { name: 'keepAliveMany', title: 'Keep-alive, 128 connections', connections: 128 },
+  { name: 'keepAliveCrowd', title: 'Keep-alive, 512 connections', connections: 512 },
   { name: 'perRequest', title: 'One request per connection, 32 at a time', connections: 32 },
 ];
 

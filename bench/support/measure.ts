@@ -37,6 +37,8 @@ export interface Sample {
   readonly p99: number;
   /** CPU time of the server's processes per request, microseconds. */
   readonly cpu: number;
+  /** How often a thread of the server went to sleep, per request. */
+  readonly sleeps: number;
   readonly errors: number;
 }
 
@@ -115,9 +117,9 @@ async function slice(
   generator: Generator,
   seconds: number,
 ): Promise<Sample> {
-  const before = service.cpuSeconds();
+  const before = { cpu: service.cpuSeconds(), sleeps: service.sleeps() };
   const result = await generator.run(service.url, load, seconds);
-  const used = service.cpuSeconds() - before;
+  const used = { cpu: service.cpuSeconds() - before.cpu, sleeps: service.sleeps() - before.sleeps };
   service.dropOutput();
   if (result.requests === 0) throw new Error(`${service.target.title} answered no request (${load.title})`);
   return {
@@ -126,7 +128,8 @@ async function slice(
     round,
     requestsPerSecond: result.requests / result.seconds,
     p99: result.p99,
-    cpu: (used / result.requests) * 1e6,
+    cpu: (used.cpu / result.requests) * 1e6,
+    sleeps: used.sleeps / result.requests,
     errors: result.errors,
   };
 }

@@ -1,5 +1,5 @@
 /** What Linux tells about a tree of processes, read from /proc. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Linux reports CPU time in ticks of 10 ms, on every machine (USER_HZ). */
 const TICKS_PER_SECOND = 100;
@@ -20,6 +20,17 @@ export function processTree(pid: number): number[] {
 /** Of every thread of each of the processes, user and system together. A process that has ended counts nothing. */
 export function cpuSeconds(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + cpuTicks(pid), 0) / TICKS_PER_SECOND;
+}
+
+/** How often any thread of the processes has gone to sleep since it began, as an event loop does that has nothing to do. */
+export function sleeps(pids: readonly number[]): number {
+  const statuses = pids.flatMap((pid) =>
+    readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}/status`),
+  );
+  return statuses.reduce(
+    (sum, path) => sum + Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(read(path))?.[1] ?? 0),
+    0,
+  );
 }
 
 export function memory(pid: number): Memory {

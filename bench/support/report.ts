@@ -42,7 +42,10 @@ function underLoad({ measured, targets }: Report, load: Load): string {
     const ratios = (['bare', 'cluster'] as const).map((base) => cpuRatio(measured, target.name, base, load.name));
     return [...loadCells(measured, target, load), ...ratios.map(spread)];
   });
-  return table(['server', 'req/s', 'p99 ms', 'CPU us/req', 'CPU / bare Fastify', 'CPU / node:cluster'], rows);
+  return table(
+    ['server', 'req/s', 'p99 ms', 'sleeps / 100 req', 'CPU us/req', 'CPU / bare Fastify', 'CPU / node:cluster'],
+    rows,
+  );
 }
 
 function withLog({ measured, targets }: Report): string {
@@ -54,15 +57,21 @@ function withLog({ measured, targets }: Report): string {
       const ratio = cpuRatio(measured, target.name, target.base, load.name);
       return [...loadCells(measured, target, load), spread(ratio)];
     });
-  return table(['server', 'req/s', 'p99 ms', 'CPU us/req', 'CPU / bare Fastify with log'], rows);
+  return table(['server', 'req/s', 'p99 ms', 'sleeps / 100 req', 'CPU us/req', 'CPU / bare Fastify with log'], rows);
 }
 
 function loadCells(measured: Measured, { name, title }: Target, load: Load): Row {
   const figures = loadFigures(measured, name, load.name);
-  if (!figures) return [title, '', '', ''];
-  const { requestsPerSecond, p99, cpu, errors } = figures;
+  if (!figures) return [title, '', '', '', ''];
+  const { requestsPerSecond, p99, cpu, sleeps, errors } = figures;
   const failed = errors > 0 ? ` (${errors} errors)` : '';
-  return [title, `${Math.round(requestsPerSecond)}${failed}`, p99.toFixed(1), cpu.toFixed(1)];
+  return [
+    title,
+    `${Math.round(requestsPerSecond)}${failed}`,
+    p99.toFixed(1),
+    (sleeps * 100).toFixed(1),
+    cpu.toFixed(1),
+  ];
 }
 
 function idle({ measured, targets }: Report): string {

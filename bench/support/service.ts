@@ -5,7 +5,7 @@ import { closeSync, openSync, readFileSync, truncateSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cpuSeconds, memory, processTree, type Memory } from './proc.ts';
+import { cpuSeconds, memory, processTree, sleeps, type Memory } from './proc.ts';
 import type { Target } from './targets.ts';
 
 const START_LIMIT_MS = 30_000;
@@ -56,6 +56,11 @@ export class Service {
   /** Of the whole tree since it started. */
   cpuSeconds(): number {
     return cpuSeconds(this.#pids);
+  }
+
+  /** Of the whole tree since it started. */
+  sleeps(): number {
+    return sleeps(this.#pids);
   }
 
   /** The process that was started first, then the others. */
