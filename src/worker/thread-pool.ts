@@ -29,6 +29,7 @@ import { ANSWER_MS, published, readiness, usageOf } from './thread-answers.ts';
 import { Renewal } from './renewal.ts';
 import { reportEnd, reportLate, stacksOf, stuckStack } from './thread-reports.ts';
 import type { Terms } from './terms.ts';
+import { Told } from './told.ts';
 
 /** A thread gets this much longer than graceful_timeout, for its stop hooks, before it is ended, milliseconds. */
 const KILL_GRACE_MS = 4000;
@@ -58,10 +59,8 @@ export class ThreadPool implements Engine {
   readonly #spares: SharedArrayBuffer[] = [];
   readonly #tellWorn: (reason: string) => void;
   readonly #crashLoop: CrashLoop;
+  readonly #told = new Told();
   #wanted: number;
-  /** What the supervisor knows: how many threads are ready. */
-  #told = 0;
-  #toldHealthy = true;
   #booted = false;
   #renewal: Renewal | undefined;
   /** Threads that count their requests, while a canary runs. */
@@ -231,7 +230,7 @@ export class ThreadPool implements Engine {
     thread.on('exit', () => this.#watchdogs.delete(watchdog));
     thread.on('ready', () => this.#onReady(thread));
     thread.on('worn', (reason) => this.#onWorn(thread, reason));
-    thread.on('health', () => this.#tellHealth());
+    thread.on('health', () => this.#told.health(this.#ready()));
     thread.on('broken', () => this.#replace(thread));
     thread.on('exit', (code, expected) => {
       this.#onExit(thread, code, expected);
@@ -322,19 +321,9 @@ export class ThreadPool implements Engine {
   }
 
   #tellReadiness(failed?: WireError): void {
-    const ready = this.#ready().length;
-    if (ready > 0) this.#crashLoop.ready();
-    if (ready !== this.#told || failed) tell({ type: 'threads', ready, failed });
-    this.#told = ready;
-    this.#tellHealth();
-  }
-
-  /** Where none is ready, that is what counts. */
-  #tellHealth(): void {
     const ready = this.#ready();
-    const healthy = ready.length === 0 || ready.some(({ isHealthy }) => isHealthy);
-    if (healthy !== this.#toldHealthy) tell({ type: 'health', healthy });
-    this.#toldHealthy = healthy;
+    if (ready.length > 0) this.#crashLoop.ready();
+    this.#told.readiness(ready, failed);
   }
 
   #drainOne(thread: PoolThread, final = false): void {
