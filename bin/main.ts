@@ -13,7 +13,7 @@ import { controlCommandNamed } from '../src/control/commands.ts';
 import { jobCommandNamed, jobCommands } from '../src/cron/commands.ts';
 import { toWireError, type WireError } from '../src/errors.ts';
 import { openSupervisorLog } from '../src/log/supervisor-log.ts';
-import { dropEarlierListeners } from '../src/supervisor/signals.ts';
+import { listenAlone } from '../src/supervisor/signals.ts';
 
 /** What main() needs of the process: injected, so that tests can hold it. */
 export interface Io {
@@ -63,7 +63,7 @@ async function dispatch(argv: readonly string[], env: Environment, io: Io): Prom
   const loaded = load();
   if (action === 'print-config') return print(io, (await import('../src/config/help.ts')).renderPrintConfig(loaded));
   if (command === 'check') return check(loaded, { env, io, json });
-  dropEarlierListeners();
+  listenAlone();
   const sink = openSupervisorLog(loaded.config);
   const { log, setLevel: setLogLevel } = sink;
   const server = await selectMode(loaded, { log, reread: load, setLogLevel, select: selectMode });

@@ -32,12 +32,26 @@ export function signalHelp(): { name: string; summary: string }[] {
   return signalTable.map(({ signal, doc }) => ({ name: signal.slice(3), summary: doc }));
 }
 
+/** Those of a SignalQueue. */
+const own = new WeakSet<() => void>();
+
 /**
- * Removes what modules of --import or --require listen for: the SDKs of tracers show a SIGTERM listener that exits, which
- * here would cut the requests of all workers. One worker says so in the log.
+ * Nobody else in this process acts on the signals: what modules of --import or --require have added is removed, and so is what
+ * they add later. The SDKs of tracers show a SIGTERM listener that exits, which would cut the requests of all workers. One
+ * worker says so in the log. For a process that is the supervisor's alone, not for a program that runs one.
  */
-export function dropEarlierListeners(): void {
+export function listenAlone(): void {
+  const signals: ReadonlySet<string | symbol> = new Set(signalTable.map(({ signal }) => signal));
   for (const { signal } of signalTable) process.removeAllListeners(signal);
+  process.on('newListener', (name, listener) => {
+    if (!signals.has(name) || own.has(listener)) return;
+    // It is added only after this; and a signal comes only after the microtasks.
+    queueMicrotask(() => process.off(name, listener));
+  });
+  process.on('removeListener', (name, listener) => {
+    // By process.removeAllListeners(name): the signal would end the process.
+    if (own.has(listener)) process.on(name, listener);
+  });
 }
 
 export interface ReceivedSignal {
@@ -64,13 +78,17 @@ export class SignalQueue {
         this.#queue.push({ signal, action });
         this.#wake();
       };
+      own.add(listener);
       this.#listeners.set(signal, listener);
       process.on(signal, listener);
     }
   }
 
   uninstall(): void {
-    for (const [signal, listener] of this.#listeners) process.off(signal, listener);
+    for (const [signal, listener] of this.#listeners) {
+      own.delete(listener);
+      process.off(signal, listener);
+    }
     this.#listeners.clear();
   }
 

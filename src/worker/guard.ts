@@ -43,7 +43,7 @@ export function leaveSignalsToSupervisor(): void {
   });
 }
 
-/** In the supervisor, too: dropEarlierListeners() of supervisor/signals.ts. */
+/** In the supervisor, too: listenAlone() of supervisor/signals.ts. */
 function dropEarlier(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) === 0) return;
   firstUnheard.resolve({ signal, by: 'A module of --import or --require' });

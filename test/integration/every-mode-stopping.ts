@@ -90,7 +90,12 @@ function toTheGroup(mode: Mode): void {
   }
 
   t.test('nor does a module of --import end it, in the supervisor neither', async (t) => {
-    const preload = join(t.testdir({ 'preload.mjs': `process.on('SIGTERM', () => process.exit(5));` }), 'preload.mjs');
+    const dir = t.testdir({
+      'preload.mjs': `const exit = () => process.exit(5);
+        process.on('SIGTERM', exit);
+        setTimeout(() => process.on('SIGTERM', exit));`,
+    });
+    const preload = join(dir, 'preload.mjs');
     const server = await startTricorn(t, lab, modes[mode], { detached: true, execArgv: ['--import', preload] });
     const held = await HeldRequest.begin(`${server.url}/wait`);
     process.kill(-server.pid, 'SIGTERM');

@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import t, { type Test } from 'tap';
 import { renderSignals, signalHelp, SignalQueue, type ReceivedSignal } from '../../../src/supervisor/signals.ts';
+import { runModule, source } from './support.ts';
 
 /** The meanings are Odoo's and gunicorn's: who changes one breaks somebody's scripts. */
 const MEANINGS = {
@@ -100,4 +101,28 @@ t.test('help and README name each without SIG, with one line', async (t) => {
     t.match(summary, /^\S[^\n|]+$/);
     t.equal(rows[index], `| ${name} | ${summary} |`);
   }
+});
+
+t.test('a process that is the supervisor’s alone calls nobody else, whenever and however he listens', async (t) => {
+  const seen = await runModule(
+    t,
+    `const calls = [];
+    const call = () => calls.push('foreign');
+    process.on('SIGTERM', call);
+    const { listenAlone, SignalQueue } = await import(${source('supervisor/signals.ts')});
+    listenAlone();
+    const queue = new SignalQueue(() => {});
+    queue.install();
+    for (const how of ['on', 'once', 'prependListener', 'prependOnceListener']) process[how]('SIGTERM', call);
+    process.removeAllListeners('SIGHUP');
+    const last = Promise.withResolvers();
+    process.on('SIGWINCH', last.resolve);
+    for (const signal of ['SIGTERM', 'SIGHUP', 'SIGWINCH']) process.kill(process.pid, signal);
+    const alive = setInterval(() => {}, 1000);
+    await last.promise;
+    clearInterval(alive);
+    queue.uninstall();
+    console.log(JSON.stringify([calls, queue.take().map(({ action }) => action), process.listenerCount('SIGTERM')]));`,
+  );
+  t.equal(seen, '[[],["stop","reload"],0]\n');
 });
