@@ -22,7 +22,7 @@ import { fs, monotonicMs } from '../builtins.ts';
 import { isNonBlocking } from './destination.ts';
 import type { Destination } from './destination.ts';
 import { LogfileWatch } from './logfile-watch.ts';
-import { sleep, waitForPool } from './pool.ts';
+import { poolHasBegun, sleep } from './pool.ts';
 
 type State = 'idle' | 'writing' | 'looking' | 'waiting' | 'broken' | 'closed';
 
@@ -124,7 +124,11 @@ export class Sink {
   /** Before an exit: writes what it can within a quarter of a second. */
   finish(): void {
     this.flushSync(EXIT_PATIENCE_MS);
-    if (this.#state === 'writing' && this.#options.inThread) waitForPool(monotonicMs() + EXIT_PATIENCE_MS);
+    if (this.#state !== 'writing' || !this.#options.inThread || !this.#chunk) return;
+    // What the pool has not begun in that time is taken back when the thread ends, a moment from now. Should it begin within this
+    // moment the lines are there twice, which is better than not at all.
+    const isBegun = poolHasBegun(monotonicMs() + EXIT_PATIENCE_MS);
+    if (!isBegun) writeOut(this.#destination.fd, this.#chunk.subarray(this.#offset), 0);
   }
 
   /** The last thing before the exit: finish(), then lets go of the descriptor. */

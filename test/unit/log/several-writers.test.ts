@@ -64,3 +64,9 @@ t.test('a line that is being written when a thread ends is written', async (t) =
   const lines = jsonLines(fs.readFileSync(file, 'utf8')).map(({ msg }) => msg);
   for (const line of ['close', 'in flight', 'exit']) t.equal(lines.filter((msg) => msg === line).length, 10, line);
 });
+
+t.test('also while all of the thread pool is taken', async (t) => {
+  const file = path.join(t.testdir(), 'log');
+  await once(startWriter(['busy-pool', 'json', file], ['ignore', 'ignore', 'inherit']), 'exit');
+  t.match(jsonLines(fs.readFileSync(file, 'utf8')), [{ msg: 'close' }]);
+});

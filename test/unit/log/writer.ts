@@ -1,9 +1,9 @@
 /** A child of the tests: `writer.ts MODE FORMAT LOGFILE|-`. */
-import { fork } from 'node:child_process';
+import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import { isMainThread, Worker, workerData } from 'node:worker_threads';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
 import { openLog } from '../../../src/log/open-log.ts';
 import type { Log } from '../../../src/log/open-log.ts';
@@ -15,6 +15,8 @@ const [mode, format, logfile] = (isMainThread ? process.argv.slice(2) : workerDa
 ];
 const LINES = 100;
 const THREADS = 10;
+/** Threads of libuv's pool, by default. */
+const POOL = 4;
 
 function open(worker: number, thread: number): Log {
   return openLog(
@@ -98,17 +100,31 @@ async function endThreads(): Promise<void> {
   }
 }
 
+/** All of libuv's pool waits for the one who writes, and he comes only when the thread has ended. */
+async function busyPool(): Promise<void> {
+  const fifo = `${logfile}.fifo`;
+  execFileSync('mkfifo', [fifo]);
+  const thread = new Worker(import.meta.filename, { workerData: ['close-busy', format, logfile] });
+  await once(thread, 'message');
+  // It has ended but for its reads.
+  fs.closeSync(fs.openSync(fifo, 'w'));
+  await once(thread, 'exit');
+}
+
 /** As `leave()` of the workers does it. */
-function close(): void {
+function close(isBusy: boolean): void {
+  if (isBusy) for (let n = 0; n < POOL; n++) fs.open(`${logfile}.fifo`, () => undefined);
   const { log, close } = open(1, 1);
   log.error('close');
   close();
+  parentPort?.postMessage('closed');
   process.exit(0);
 }
 
 if (mode === 'crowd') await crowd();
 else if (mode === 'end-threads') await endThreads();
-else if (mode === 'close') close();
+else if (mode === 'busy-pool') await busyPool();
+else if (mode === 'close' || mode === 'close-busy') close(mode === 'close-busy');
 else if (mode === 'threads') await threads();
 else if (mode === 'thread') await writeMany(1);
 else if (mode === 'stuck') await stuck();
