@@ -208,10 +208,20 @@ export type ToWorker =
   | Renew
   | { readonly type: 'usage' };
 
+/** It runs no JavaScript any more: nothing but its end may follow. What its calls of the system do may keep it for ever. */
+interface Leaves {
+  readonly type: 'leaves';
+  readonly code: number;
+}
+
+/** One that leaves has so long to end, milliseconds. */
+export const LEAVE_MS = 5000;
+
 export type FromWorker =
   | Ready
   | { readonly type: 'fatal'; readonly error: WireError }
   | Broken
+  | Leaves
   /** Draining: it accepts no more, neither does the kernel for it. */
   | { readonly type: 'closed' }
   /** The store of the jobs has been told, or does not answer. */
@@ -246,13 +256,14 @@ export function unwrap(sent: unknown): FromWorker | undefined {
 }
 
 function isFromWorker(message: unknown): message is FromWorker {
-  const { type, form, jobs, error, loops, reason, ready, thread, healthy } = (message ?? {}) as Readonly<
+  const { type, form, jobs, error, loops, reason, ready, thread, healthy, code } = (message ?? {}) as Readonly<
     Record<string, unknown>
   >;
   if (type === 'ready') return typeof form === 'string' && typeof jobs === 'number';
   if (type === 'fatal') return typeof error === 'object' && error !== null;
   if (type === 'worn') return typeof reason === 'string';
   if (type === 'broken' || type === 'closed' || type === 'published' || type === 'renewed') return true;
+  if (type === 'leaves') return typeof code === 'number';
   if (type === 'health') return typeof healthy === 'boolean';
   if (type === 'threads') return typeof ready === 'number';
   if (type === 'lost') return typeof thread === 'number';
@@ -289,6 +300,7 @@ export type FromThread =
   | Ready
   | { readonly type: 'fatal'; readonly error: WireError }
   | Broken
+  | Leaves
   | { readonly type: 'published' }
   | Health
   | Worn

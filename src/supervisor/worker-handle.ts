@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as pass } from 'node:timers/promises';
 import {
   encodeLine,
+  LEAVE_MS,
   LIFELINE_FD,
   lineDecoder,
   unwrap,
@@ -64,7 +65,7 @@ export class WorkerHandle extends EventEmitter<Events> {
   /** Milliseconds of the server's clock. */
   readonly startedAt: number;
   readyAt: number | undefined;
-  /** When the next step of escalation is due: the end of boot_timeout, or of the drain. */
+  /** When the next step of escalation is due: the end of boot_timeout, or of the drain, or of its leave. */
   deadline: number;
   /** How it ended, once exited. */
   exit: Exit | undefined;
@@ -76,6 +77,8 @@ export class WorkerHandle extends EventEmitter<Events> {
   loops: number;
   /** What the app in it said last of itself; of threads, of any that is ready. */
   isHealthy = true;
+  /** It runs no JavaScript any more. */
+  leaves = false;
   /** The log says already why it ends, or is about to. */
   explained = false;
   /** Why it could not boot, as far as that is known. */
@@ -276,6 +279,7 @@ export class WorkerHandle extends EventEmitter<Events> {
     else if (message.type === 'usage') this.#onUsage(message);
     else if (message.type === 'worn') this.emit('worn', message.reason);
     else if (message.type === 'broken') this.emit('stuck');
+    else if (message.type === 'leaves') this.#onLeaves();
     else if (message.type === 'closed') this.#onClosed();
     else if (message.type === 'published') this.#published?.resolve();
     else if (message.type === 'renewed') this.#onRenewed(message.jobs, message.error);
@@ -289,6 +293,11 @@ export class WorkerHandle extends EventEmitter<Events> {
       this.readyAt = this.#clock();
       this.#enter('ready');
     }
+  }
+
+  #onLeaves(): void {
+    this.leaves = true;
+    this.deadline = Math.min(this.deadline, this.#clock() + LEAVE_MS);
   }
 
   #onRenewed(jobs: number, error?: WireError): void {

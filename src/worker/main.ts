@@ -12,6 +12,8 @@ import { giveWay } from './niceness.ts';
 hideHeapFlags();
 leaveSignalsToSupervisor();
 
+process.on('exit', (code) => tell({ type: 'leaves', code }));
+
 process.once('message', (boot: WorkerBoot) => {
   const { role, worker, generation, config, threads, warmFor } = boot;
   const title = `tricorn: ${role} worker ${worker} (generation ${generation}) ${config.app}`;

@@ -9,7 +9,14 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import { toWireError, TricornError, type WireError } from '../errors.ts';
-import type { FromThread, LoopBoot, LoopFigures, LoopUsage, ToThread } from '../protocol.ts';
+import {
+  LEAVE_MS,
+  type FromThread,
+  type LoopBoot,
+  type LoopFigures,
+  type LoopUsage,
+  type ToThread,
+} from '../protocol.ts';
 import { heapLimit } from '../limits/wear.ts';
 import { transition, type MemberState } from '../roster/plan.ts';
 import { Ledger } from './ledger.ts';
@@ -64,6 +71,7 @@ export class PoolThread extends EventEmitter<Events> {
   #state: MemberState = 'starting';
   #cpuMs = 0;
   #askingCpu: Promise<void> | undefined;
+  #leaving: NodeJS.Timeout | undefined;
 
   /** @param spare the ledger's memory of a thread that has ended, to be used again */
   constructor(boot: LoopBoot, spare?: SharedArrayBuffer) {
@@ -168,6 +176,7 @@ export class PoolThread extends EventEmitter<Events> {
     else if (message.type === 'usage') this.emit('usage', message.usage);
     else if (message.type === 'measured') this.emit('measured', message.figures);
     else if (message.type === 'fatal') this.#onFatal(message.error);
+    else if (message.type === 'leaves') this.#onLeaves(message.code);
     else if (this.#state === 'starting') {
       this.form = message.form;
       this.jobs = message.jobs;
@@ -192,7 +201,14 @@ export class PoolThread extends EventEmitter<Events> {
     this.emit('failure', this.failure);
   }
 
+  /** One that a call of the system keeps from ending is given up: it does nothing any more. */
+  #onLeaves(code: number): void {
+    this.#leaving = setTimeout(() => this.#onExit(code), LEAVE_MS).unref();
+  }
+
   #onExit(code: number): void {
+    clearTimeout(this.#leaving);
+    if (this.#state === 'exited') return;
     const expected = this.#state === 'draining';
     this.#state = transition(this.name, this.#state, 'exited');
     this.emit('exit', code, expected);

@@ -30,7 +30,10 @@ tellOfUnheard(log, config);
 const ledger = openLedger(boot.recorder, buffer);
 const uncaught = new UncaughtLog(log, () => ledger.entries());
 // By process.exit() of the app, too: that it has ended is known outside only when all of it is torn down.
-process.on('exit', () => ledger.leave());
+process.on('exit', (code) => {
+  ledger.leave();
+  tell({ type: 'leaves', code });
+});
 const terms = new Terms(config);
 startBeating(ledger, terms, role);
 terms.follow(({ log_level }) => (log.log.level = log_level));

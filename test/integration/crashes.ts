@@ -1,4 +1,5 @@
 /** What happens when the app's code takes down what it runs in: said once, with what was in flight, and replaced. */
+import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { once } from 'node:events';
@@ -22,6 +23,7 @@ export function crashes(mode: Mode): void {
     startTricorn(t, lab, [...alone[mode], '--limit-time-real=1h', ...more]);
   uncaught(start);
   exits(start);
+  jammed(mode);
   killed(start, mode);
   crashLoop(mode);
 }
@@ -82,6 +84,30 @@ function exits(start: Start): void {
     await t.rejects(culprit.untilCut());
     t.match(await server.line(/^(worker|thread) 1.* died: exit code 7; it is replaced$/), { level: 40 });
     t.equal((await get(`${server.url}/who`)).status, 200, 'what comes meanwhile waits and is answered');
+  });
+}
+
+const JAMMED = `
+import { open } from 'node:fs';
+// A file that nobody writes to stands for one on a server that does not answer: the call does not return.
+open('fifo', () => {});
+export const handler = (request, response) => {
+  if (request.url === '/exit') process.exit(7);
+  response.end('ok');
+};`;
+
+function jammed(mode: Mode): void {
+  t.test('a call of the system that does not return keeps no exit from ending, and no stop', async (t) => {
+    const cwd = t.testdir({ 'app.mjs': JAMMED });
+    execFileSync('mkfifo', [join(cwd, 'fifo')]);
+    const flags = [...alone[mode], '--graceful-timeout=3600'];
+    const server = await startTricorn(t, 'app.mjs', flags, { cwd });
+    await t.rejects(get(`${server.url}/exit`));
+    await server.line(/^(worker|thread) 1.* died: (signal SIGKILL|exit code 7); it is replaced$/);
+    t.match(await get(server.url), { status: 200, body: 'ok' });
+    server.kill('SIGTERM');
+    t.strictSame(await server.ended, [0, null]);
+    await server.line(/^worker 1 .* called process\.exit\(\) 5 s ago; it has not ended since, .*: killed$/);
   });
 }
 
