@@ -93,6 +93,13 @@ async function reasonOf(ask: Ask, signal: AbortSignal): Promise<string | undefin
     if (answer === true || answer === undefined) return undefined;
     return answer === false ? 'health() answered false' : `health() must answer true or false, not ${typeof answer}`;
   } catch (error) {
-    return `health() failed: ${error instanceof Error ? error.message : inspect(error)}`;
+    return `health() failed: ${messageOf(error)}`;
   }
+}
+
+/** Of an error that has none, as of all addresses of a host that refuse, that of the first that it stands for. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return inspect(error);
+  const [first] = error instanceof AggregateError ? (error.errors as unknown[]) : [];
+  return error.message || (first instanceof Error ? first.message : error.name);
 }

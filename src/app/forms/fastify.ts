@@ -40,8 +40,11 @@ export async function mountPlugin(app: PluginForm, context: MountContext): Promi
   const instance = make(module, { ...log.options, ...fastifyOptions(app.options, context, announce) }, context);
   log.install(instance);
   const options: Record<string, unknown> = { ...app.options, ...context.app_options };
-  const refuse = (result: unknown): void => refuseApp(result, instance, context.config.app);
-  const plugin = types.isAsyncFunction(app.value) ? checked(app.value, refuse) : guarded(app.value, refuse);
+  let routes = 0;
+  instance.addHook('onRoute', () => void (routes += 1));
+  let returned: unknown;
+  const note = (result: unknown): void => void (returned = result);
+  const plugin = types.isAsyncFunction(app.value) ? noted(app.value, note) : guarded(app.value, note);
   // fastify-plugin's documented mark, without the dependency: the plugin's decorators reach the root.
   if (options['skipOverride']) Object.assign(plugin, { [Symbol.for('skip-override')]: true });
   return {
@@ -49,6 +52,7 @@ export async function mountPlugin(app: PluginForm, context: MountContext): Promi
     ready: async () => {
       await instance.register(plugin as Parameters<typeof instance.register>[0], options);
       await instance.ready();
+      if (routes === 0) judgeRouteless(returned, instance, context);
       // `tricorn check` has no address that the app could be told.
       const listens = instance.server instanceof DetachedServer && context.address !== null;
       if (listens) await instance.listen({ host: '127.0.0.1', port: 0 });
@@ -67,24 +71,24 @@ function make(module: FastifyModule, options: FastifyServerOptions, { config }: 
   }
 }
 
-type Check = (result: unknown) => void;
+type Note = (result: unknown) => void;
 
-/** The same async plugin, but what it resolves with is looked at. */
-function checked(plugin: AppPlugin, check: Check): AppPlugin {
+/** The same async plugin, but what it resolves with is noted. */
+function noted(plugin: AppPlugin, note: Note): AppPlugin {
   // Fastify refuses an async plugin that also takes `done`.
   if (plugin.length > 2) return plugin;
-  const wrapper: AppPlugin = async (instance, options) => check(await (plugin as AsyncPlugin)(instance, options));
+  const wrapper: AppPlugin = async (instance, options) => note(await (plugin as AsyncPlugin)(instance, options));
   return likeIt(wrapper, plugin);
 }
 
 /** The same plugin, but what it throws fails the boot. Fastify lets that become an uncaught exception. */
-function guarded(plugin: AppPlugin, check: Check): AppPlugin {
+function guarded(plugin: AppPlugin, note: Note): AppPlugin {
   const wrapper: AppPlugin = (instance, options, done) => {
     try {
       const result = plugin(instance, options, done);
-      if (types.isPromise(result)) return result.then(check);
+      if (types.isPromise(result)) return result.then(note);
+      note(result);
       // An instance that is not ready has a then().
-      check(result);
       if (hasMembers(result) && typeof result['then'] === 'function') return result;
       if (plugin.length < 3) done();
     } catch (error) {
@@ -101,10 +105,19 @@ function likeIt(wrapper: AppPlugin, plugin: AppPlugin): AppPlugin {
   return Object.assign(wrapper, plugin);
 }
 
-/** A function that makes the app would be a plugin without routes, and answer 404 to everybody. @throws TricornError TRC_APP_FORM */
-function refuseApp(result: unknown, instance: FastifyInstance, app: string): void {
-  const isOwn = result === instance.server || (hasMembers(result) && result['server'] === instance.server);
-  if (!isOwn && isMadeApp(result)) throw new FactoryError(app);
+/**
+ * A function that makes the app would be a plugin without routes, and answer 404 to everybody. @throws TricornError TRC_APP_FORM
+ * where it has returned one; what else it may be is only said, once, for hooks and handlers may be all that the app has
+ */
+function judgeRouteless(
+  returned: unknown,
+  { server }: FastifyInstance,
+  { config, log, role, worker, thread }: MountContext,
+): void {
+  const isOwn = returned === server || (hasMembers(returned) && returned['server'] === server);
+  if (!isOwn && isMadeApp(returned)) throw new FactoryError(config.app);
+  if (role === 'cron' || worker > 1 || thread > 1) return;
+  log.warn(`The app ${config.app} has no route: it answers 404. If its function makes an app, export what it returns`);
 }
 
 class FactoryError extends TricornError {

@@ -1,5 +1,6 @@
 /** Fastify plugins, mounted: nothing is other than under Fastify's own listen(). */
 import { once } from 'node:events';
+import { join } from 'node:path';
 import t from 'tap';
 import WebSocket from 'ws';
 import { fixture, json, serve } from './mounting.ts';
@@ -117,3 +118,39 @@ t.test('an app’s own logger takes the place of the worker’s', async (t) => {
   t.strictSame(served.lines, []);
   await served.end();
 });
+
+/** Apps whose function is a plugin, or makes something that is no app, and what is said of them: nothing, that, or no boot. */
+const returning = {
+  'a route, and returns a server beside it': [`f.get('/', async () => 'ok'); return createServer();`, undefined],
+  'a route in a plugin of its own': [
+    `f.register(async (inner) => inner.get('/', async () => 'ok')); return { fetch() {} };`,
+    undefined,
+  ],
+  'no route, and returns the instance': ['return f;', /has no route: it answers 404/],
+  'no route': ['', /has no route: it answers 404/],
+  'no route, and returns an object that holds an app': ['return { app: createServer() };', /has no route/],
+  'no route, and returns a server': ['return createServer();', 'TRC_APP_FORM'],
+} as const;
+
+for (const [what, [body, said]] of Object.entries(returning)) {
+  t.test(`Fastify: a plugin with ${what}`, async (t) => {
+    for (const kind of ['async', '']) {
+      const source = `import { createServer } from 'node:http'; export default ${kind} function app(f, o) { ${body} }`;
+      const app = join(t.testdir({ 'app.mjs': source }), 'app.mjs');
+      if (said === 'TRC_APP_FORM') {
+        await t.rejects(serve(app, { worker: 1 }), { code: said });
+        continue;
+      }
+      const served = await serve(app, { worker: 1 });
+      t.match(
+        served.lines.map(({ msg }) => msg),
+        said ? [said] : [],
+      );
+      t.equal(served.lines.length, said ? 1 : 0);
+      await served.end();
+      const other = await serve(app);
+      t.same(other.lines, [], 'another worker does not repeat it');
+      await other.end();
+    }
+  });
+}

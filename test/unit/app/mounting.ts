@@ -17,6 +17,8 @@ export interface Setup {
   readonly config?: Partial<Config>;
   readonly explicit?: readonly (keyof Config)[];
   readonly options?: Record<string, unknown>;
+  /** Default: 2. */
+  readonly worker?: number;
 }
 
 export interface Served {
@@ -53,7 +55,7 @@ export function contextFor(
     explicit: (key) => setup.explicit?.includes(key) ?? false,
     log: pino({ level: 'info' }, sink),
     role: 'http',
-    worker: 2,
+    worker: setup.worker ?? 2,
     thread: 1,
     generation: 3,
     address: { address: '127.0.0.1', family: 'IPv4', port: 8069 },

@@ -33,6 +33,12 @@ t.test('tells when the answer changes, and why', async (t) => {
   await check(() => Promise.reject(Object.create(null)));
   t.match(health.unhealthy, /^health\(\) failed: \[Object: null prototype\]/);
   t.same(told, [false], 'another reason is no change');
+  await check(() =>
+    Promise.reject(new AggregateError([new Error('refused by ::1'), new Error('refused by 127.0.0.1')])),
+  );
+  t.equal(health.unhealthy, 'health() failed: refused by ::1');
+  await check(() => Promise.reject(new RangeError()));
+  t.equal(health.unhealthy, 'health() failed: RangeError');
   await check(async () => true);
   t.same(told, [false, true]);
   t.equal(health.unhealthy, null);
@@ -41,6 +47,8 @@ t.test('tells when the answer changes, and why', async (t) => {
     'The app is not healthy: health() failed: the database is away',
     'The app is not healthy: health() failed: at once',
     'The app is not healthy: health() failed: [Object: null prototype] {}',
+    'The app is not healthy: health() failed: refused by ::1',
+    'The app is not healthy: health() failed: RangeError',
     'The app is healthy again',
   ]);
 });
