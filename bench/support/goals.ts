@@ -23,17 +23,16 @@ const ALONE = 1.05;
 const TOGETHER = 1.1;
 
 const cpuGoals: readonly CpuGoal[] = [
-  // Loop for loop: node:cluster's two workers run bare Fastify, and have as many connections each, as threads have.
-  ...(['keepAlive', 'keepAliveMany'] as const).flatMap((load): CpuGoal[] => [
+  ...(['keepAlive', 'keepAliveMany', 'keepAliveCrowd'] as const).flatMap((load): CpuGoal[] => [
     { target: 'evented', base: 'bare', load, most: ALONE },
     { target: 'prefork-one', base: 'bare', load, most: TOGETHER },
     { target: 'threaded-one', base: 'bare', load, most: TOGETHER },
+    { target: 'prefork', base: 'bare', load, most: TOGETHER },
+    { target: 'threaded', base: 'bare', load, most: TOGETHER },
+    // Loop for loop: its two workers run bare Fastify, and have as many connections each, as threads have.
     { target: 'prefork', base: 'cluster', load, most: TOGETHER },
     { target: 'threaded', base: 'cluster', load, most: TOGETHER },
   ]),
-  // Two loops against one, where both always have work.
-  { target: 'prefork', base: 'bare', load: 'keepAliveCrowd', most: TOGETHER },
-  { target: 'threaded', base: 'bare', load: 'keepAliveCrowd', most: TOGETHER },
   { target: 'prefork', base: 'cluster', load: 'perRequest', most: 0.45 },
   { target: 'threaded', base: 'cluster', load: 'perRequest', most: 0.6 },
 ];
