@@ -6,7 +6,7 @@ import { EventEmitter } from 'node:events';
 import type { WireError } from '../errors.ts';
 import type { Logger } from '../log/supervisor-log.ts';
 import type { Population } from '../server-options.ts';
-import { LEAVE_MS, type ToWorker } from '../protocol.ts';
+import type { ToWorker } from '../protocol.ts';
 import { isDrainable, plan, retire } from '../roster/plan.ts';
 import { Slots } from '../roster/slots.ts';
 import { earlyEnd } from './boot-errors.ts';
@@ -122,8 +122,8 @@ export class Workers extends EventEmitter<Events> {
 
   /** It has called process.exit(), or Tricorn has: what the app has asked of the system has not come back. */
   #killLeaving(handle: WorkerHandle): void {
-    const why = 'it has not ended since, for a call outside of JavaScript does not return: killed';
-    this.#log.error({ worker: handle.number }, `${handle.name} called process.exit() ${LEAVE_MS / 1000} s ago; ${why}`);
+    const why = 'for a call outside of JavaScript does not return: killed';
+    this.#log.error({ worker: handle.number }, `${handle.name} has called process.exit() and does not end, ${why}`);
     handle.kill();
   }
 

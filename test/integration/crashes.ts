@@ -107,7 +107,7 @@ function jammed(mode: Mode): void {
     t.match(await get(server.url), { status: 200, body: 'ok' });
     server.kill('SIGTERM');
     t.strictSame(await server.ended, [0, null]);
-    await server.line(/^worker 1 .* called process\.exit\(\) 5 s ago; it has not ended since, .*: killed$/);
+    await server.line(/^worker 1 .* has called process\.exit\(\) and does not end, .*: killed$/);
   });
 }
 

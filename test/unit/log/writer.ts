@@ -106,9 +106,10 @@ async function busyPool(): Promise<void> {
   execFileSync('mkfifo', [fifo]);
   const thread = new Worker(import.meta.filename, { workerData: ['close-busy', format, logfile] });
   await once(thread, 'message');
-  // It has ended but for its reads.
-  fs.closeSync(fs.openSync(fifo, 'w'));
+  // It has ended but for those that wait. To read and to write at once: so this open waits for nobody.
+  const fd = fs.openSync(fifo, 'r+');
   await once(thread, 'exit');
+  fs.closeSync(fd);
 }
 
 /** As `leave()` of the workers does it. */
