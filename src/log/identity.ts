@@ -12,6 +12,11 @@ export interface Identity {
   readonly generation?: number;
 }
 
+/** Whether it is the event loop that says what is true of all of them: they run the same app. */
+export function speaksForAll({ role, worker, thread = 0 }: Identity, { evented }: Pick<Config, 'evented'>): boolean {
+  return role === (evented ? 'evented' : 'http') && worker === 1 && thread <= 1;
+}
+
 /** What the access log needs of a log: the destination for whole lines, and whether it takes them. */
 export interface LineWriter {
   readonly level: LogConfig['log_level'];

@@ -1,6 +1,8 @@
 /**
  * What each signal means: one table for the supervisor, `--help` and the README. Meanings are Odoo's and gunicorn's.
  */
+import { ownSignals } from '../own-signals.ts';
+
 export type Action = 'stop' | 'reload' | 'upgrade' | 'scale-up' | 'scale-down' | 'dump-stacks' | 'log-statistics';
 
 interface SignalRow {
@@ -41,17 +43,8 @@ const own = new WeakSet<() => void>();
  * worker says so in the log. For a process that is the supervisor's alone, not for a program that runs one.
  */
 export function listenAlone(): void {
-  const signals: ReadonlySet<string | symbol> = new Set(signalTable.map(({ signal }) => signal));
-  for (const { signal } of signalTable) process.removeAllListeners(signal);
-  process.on('newListener', (name, listener) => {
-    if (!signals.has(name) || own.has(listener)) return;
-    // It is added only after this; and a signal comes only after the microtasks.
-    queueMicrotask(() => process.off(name, listener));
-  });
-  process.on('removeListener', (name, listener) => {
-    // By process.removeAllListeners(name): the signal would end the process.
-    if (own.has(listener)) process.on(name, listener);
-  });
+  const isOurs = (listener: unknown): boolean => own.has(listener as () => void);
+  ownSignals({ signals: signalTable.map(({ signal }) => signal), isOurs });
 }
 
 export interface ReceivedSignal {

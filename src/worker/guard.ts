@@ -2,12 +2,13 @@
 import { isMainThread } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../log/open-log.ts';
+import { speaksForAll } from '../log/identity.ts';
 import { nameRequests, type RequestInFlight } from '../log/requests.ts';
+import { ownSignals } from '../own-signals.ts';
 import { nameCurrentRequest } from './current-request.ts';
 
 /** Signals that a terminal or a service manager sends to the whole group: the supervisor answers for all. */
 const TO_THE_GROUP = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGTTIN', 'SIGTTOU'] as const;
-const NOT_THE_APPS: ReadonlySet<string | symbol> = new Set(TO_THE_GROUP);
 /** So many further errors are logged: one that a timer throws again and again must not fill the disk. */
 const BRIEFLY = 10;
 
@@ -28,32 +29,23 @@ function ignore(): void {}
  * the whole group gets the signal, and in no thread.
  */
 export function leaveSignalsToSupervisor(): void {
-  TO_THE_GROUP.forEach(dropEarlier);
+  ownSignals({
+    signals: TO_THE_GROUP,
+    isOurs: (listener) => listener === ignore,
+    onForeign: (signal, stack) =>
+      firstUnheard.resolve(
+        stack === undefined
+          ? { signal, by: 'A module of --import or --require' }
+          : { signal, by: 'The app', stack: callerOfOn(stack) },
+      ),
+  });
   // Also those that the supervisor takes, and that would end a process which got one by mistake; the app may use them here.
   for (const signal of [...TO_THE_GROUP, 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, ignore);
-  process.on('newListener', (name, listener) => {
-    if (!NOT_THE_APPS.has(name) || listener === ignore) return;
-    firstUnheard.resolve({ signal: String(name), by: 'The app', stack: callerOfOn(String(new Error('here').stack)) });
-    // It is added only after this; and a signal comes only after the microtasks.
-    queueMicrotask(() => process.off(name, listener));
-  });
-  process.on('removeListener', (name, listener) => {
-    // By process.removeAllListeners(name): the signal would end the process.
-    if (listener === ignore) process.on(name, ignore);
-  });
-}
-
-/** In the supervisor, too: listenAlone() of supervisor/signals.ts. */
-function dropEarlier(signal: NodeJS.Signals): void {
-  if (process.listenerCount(signal) === 0) return;
-  firstUnheard.resolve({ signal, by: 'A module of --import or --require' });
-  process.removeAllListeners(signal);
 }
 
 /** Says that the app listens in vain: one event loop does, for all run the same app. */
-export function tellOfUnheard({ log, identity }: Log, { evented }: Config): void {
-  const { role, worker, thread = 1 } = identity;
-  if (role !== (evented ? 'evented' : 'http') || worker !== 1 || thread !== 1) return;
+export function tellOfUnheard({ log, identity }: Log, config: Config): void {
+  if (!speaksForAll(identity, config)) return;
   void firstUnheard.promise.then(({ signal, by, stack }) => {
     const remedy = 'what is to be done at the end belongs into onStop (docs/app.md#hooks)';
     log.warn({ stack }, `${by} listens for ${signal} itself; that listener is not called: ${remedy}`);
