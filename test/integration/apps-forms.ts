@@ -25,6 +25,7 @@ const served: readonly Served[] = [
   { app: 'polka.cjs', form: 'polka', answer: { form: 'polka' }, raw: '/raw' },
   { app: 'connect.cjs', form: 'connect', answer: { form: 'connect' }, raw: '/raw' },
   { app: 'handler.mjs', form: 'handler', answer: { form: 'handler' }, raw: '/raw' },
+  { app: 'rest-handler.mjs', form: 'handler', answer: { form: 'rest' } },
   { app: 'named-listener.mjs', form: 'handler', answer: { form: 'named listener' } },
   { app: 'async-build.ts', form: 'express', answer: { form: 'async build' } },
   { app: 'define-app.ts', form: 'handler', answer: { form: 'defineApp' } },

@@ -1,7 +1,7 @@
 /** What is no app is refused by name, with the forms that are accepted. */
 import t from 'tap';
 import { get } from '../support/http.ts';
-import { fixture, modes, startTricorn, Tricorn, type LogLine, type Mode } from '../support/tricorn.ts';
+import { fixture, loops, modes, startTricorn, Tricorn, type LogLine, type Mode } from '../support/tricorn.ts';
 
 const refused: readonly [app: string, code: string, said: RegExp][] = [
   ['class.ts', 'TRC_APP_FORM', /exports the class Service, not an instance of it.*Export as default a Fastify plugin/],
@@ -40,7 +40,39 @@ export const handler = (request, response) => {
 };
 `;
 
+/** As what the app of factory-called.mjs is given. */
+const factories: readonly [way: string, given: string][] = [
+  ['handler, a callback', 'handler'],
+  ['handler, an app', 'handler'],
+  ['handler, async', 'handler'],
+  ['fetch, an app', 'fetch()'],
+  ['fetch, async', 'fetch()'],
+];
+
 export function refusals(mode: Mode): void {
+  for (const [way, given] of factories) {
+    t.test(
+      `a function that makes the app, given as ${way}: 500, and the log says why, once in each loop`,
+      async (t) => {
+        const env = { FACTORY: way };
+        const server = await startTricorn(t, fixture('factory-called.mjs'), [...modes[mode], '--log-format=json'], {
+          env,
+        });
+        for (let request = 0; request < 5; request += 1) {
+          t.match(await get(server.url), { status: 500, body: /The app gives no answer/ });
+        }
+        server.kill('SIGTERM');
+        t.strictSame(await server.ended, [0, null]);
+        const told = server.lines.filter(({ level }) => level >= 50);
+        t.ok(told.length > 0 && told.length <= loops[mode], `${told.length} lines`);
+        for (const line of told) {
+          t.match(line, { code: 'TRC_APP_FORM', msg: /Export what it returns/ });
+          t.ok(line.msg.includes(`exports a ${given} that returns an app`), line.msg);
+        }
+      },
+    );
+  }
+
   t.test('an app that listens itself later is served, and the log says so, once in each loop', async (t) => {
     const server = await startTricorn(t, 'app.mjs', [...modes[mode], '--log-format=json'], {
       cwd: t.testdir({ 'app.mjs': LATE }),

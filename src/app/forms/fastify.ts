@@ -6,6 +6,7 @@ import type http from 'node:http';
 import type { FastifyInstance, FastifyPluginOptions, FastifyServerOptions } from 'fastify';
 import type fastify from 'fastify';
 import { TricornError } from '../../errors.ts';
+import { speaksForAll } from '../../log/identity.ts';
 import {
   armTimeouts,
   type DetachedOptions,
@@ -16,6 +17,7 @@ import {
 } from '../../http/server.ts';
 import { type FormMount, type MountContext, prefer } from '../context.ts';
 import type { AppPlugin } from '../define-app.ts';
+import { FactoryError } from '../factory.ts';
 import { isMadeApp, type Recognised } from '../recognise.ts';
 import { serverOptions } from '../server-options.ts';
 import { fastifyLog } from './fastify-log.ts';
@@ -109,23 +111,12 @@ function likeIt(wrapper: AppPlugin, plugin: AppPlugin): AppPlugin {
  * A function that makes the app would be a plugin without routes, and answer 404 to everybody. @throws TricornError TRC_APP_FORM
  * where it has returned one; what else it may be is only said, once, for hooks and handlers may be all that the app has
  */
-function judgeRouteless(
-  returned: unknown,
-  { server }: FastifyInstance,
-  { config, log, role, worker, thread }: MountContext,
-): void {
+function judgeRouteless(returned: unknown, { server }: FastifyInstance, context: MountContext): void {
+  const { config, log } = context;
   const isOwn = returned === server || (hasMembers(returned) && returned['server'] === server);
-  if (!isOwn && isMadeApp(returned)) throw new FactoryError(config.app);
-  if (role === 'cron' || worker > 1 || thread > 1) return;
+  if (!isOwn && isMadeApp(returned)) throw new FactoryError(config.app, 'function');
+  if (!speaksForAll(context, config)) return;
   log.warn(`The app ${config.app} has no route: it answers 404. If its function makes an app, export what it returns`);
-}
-
-class FactoryError extends TricornError {
-  override readonly hint = 'Export what it returns: `export default createApp()`, also where it is async.';
-
-  constructor(app: string) {
-    super('TRC_APP_FORM', { app, seen: 'a function that returns an app' });
-  }
 }
 
 /** Takes an instance as it is. Its onListen hooks do not run: it never listens, and its server is not Tricorn's. */

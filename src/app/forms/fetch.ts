@@ -2,10 +2,12 @@
 import type http from 'node:http';
 import { proxiedClient } from '../../http/proxy.ts';
 import type { FormMount, MountContext } from '../context.ts';
+import { judgedFetch } from '../factory.ts';
 import type { FetchEnvironment, FetchFunction } from '../recognise.ts';
 import { serveListener } from './listener.ts';
 
-export async function mountFetch(fetch: FetchFunction, context: MountContext): Promise<FormMount> {
+export async function mountFetch(given: FetchFunction, context: MountContext): Promise<FormMount> {
+  const fetch = judgedFetch(given, context);
   const { getRequestListener, RequestError } = await import('@hono/node-server');
   const { RESPONSE_ALREADY_SENT } = await import('@hono/node-server/utils/response');
 

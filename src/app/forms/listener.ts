@@ -3,6 +3,7 @@ import type http from 'node:http';
 import { limitBody, limitContinue } from '../../http/body-limit.ts';
 import { DetachedServer, setTimeouts, timeoutsOf } from '../../http/server.ts';
 import type { FormMount, MountContext } from '../context.ts';
+import { judgedListener } from '../factory.ts';
 import type { Recognised } from '../recognise.ts';
 import { serverOptions } from '../server-options.ts';
 import type { ExpressApp, KoaApp } from '../shapes.ts';
@@ -11,7 +12,8 @@ type ListenerForm = Extract<Recognised, { form: 'express' | 'koa' | 'connect' | 
 
 export function mountListener(app: ListenerForm, context: MountContext): FormMount {
   if (context.config.proxy_mode) believeProxy(app);
-  return serveListener(app.form === 'koa' ? app.value.callback() : app.value, context);
+  const listener = app.form === 'koa' ? app.value.callback() : app.value;
+  return serveListener(judgedListener(listener, context), context);
 }
 
 /** A server of Tricorn's own around a request listener, with all limits. */

@@ -1,0 +1,75 @@
+/**
+ * A function that makes the app, given in place of what it makes. Of a listener or a fetch() nothing tells so before it is
+ * called: `() => {}` is what an app may give that has only jobs. Then what it returns does: `handler: () => koa.callback()`
+ * would leave every client without an answer. Only functions that take no request are looked at, so that no other one costs
+ * more by this.
+ */
+import type http from 'node:http';
+import { types } from 'node:util';
+import { logError, toWireError, TricornError } from '../errors.ts';
+import { type Refusal, refusalText, refuse } from '../http/refusal.ts';
+import type { MountContext } from './context.ts';
+import { type FetchFunction, isMadeApp } from './recognise.ts';
+
+export class FactoryError extends TricornError {
+  override readonly hint = 'Export what it returns: `export default createApp()`, also where it is async.';
+
+  /** @param given what it was given as: `function`, `handler` */
+  constructor(app: string, given: string) {
+    super('TRC_APP_FORM', { app, seen: `a ${given} that returns an app` });
+  }
+}
+
+type Context = Pick<MountContext, 'config' | 'log'>;
+
+const NO_ANSWER: Refusal = { status: 500, message: 'The app gives no answer' };
+
+/** The same listener; one that turns out to make an app answers 500, and the log says why. */
+export function judgedListener(listener: http.RequestListener, context: Context): http.RequestListener {
+  if (listener.length > 0) return listener;
+  const tell = teller('handler', context);
+  return (request, response) => {
+    const returned: unknown = listener(request, response);
+    const judge = (value: unknown): void => {
+      if (!isMade(value) || response.headersSent) return;
+      tell();
+      refuse(response, NO_ANSWER);
+    };
+    // What the app rejects with stays unhandled, as it would be.
+    if (types.isPromise(returned)) void returned.then(judge);
+    else judge(returned);
+  };
+}
+
+/** The same function; one that turns out to make an app answers 500, and the log says why. */
+export function judgedFetch(fetch: FetchFunction, context: Context): FetchFunction {
+  if (fetch.length > 0) return fetch;
+  const tell = teller('fetch()', context);
+  const judge = (returned: Response): Response => {
+    if (returned instanceof Response || !isMade(returned)) return returned;
+    tell();
+    const { body, headers } = refusalText(NO_ANSWER);
+    return new Response(body, {
+      status: NO_ANSWER.status,
+      headers: { 'content-type': String(headers['content-type']) },
+    });
+  };
+  return (request, env) => {
+    const returned = fetch(request, env);
+    return types.isPromise(returned) ? returned.then(judge) : judge(returned);
+  };
+}
+
+/** Once is enough: it will be so with every request. */
+function teller(given: string, { config, log }: Context): () => void {
+  let told = false;
+  return () => {
+    if (told) return;
+    told = true;
+    logError(log, toWireError(new FactoryError(config.app, given)), '', 'error');
+  };
+}
+
+function isMade(value: unknown): boolean {
+  return typeof value === 'function' || isMadeApp(value);
+}
