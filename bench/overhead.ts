@@ -2,7 +2,7 @@
  * What Tricorn costs, compared with the same app on bare Fastify and on node:cluster. What is measured and how stands in
  * docs/performance.md.
  *
- *     node bench/overhead.ts            about 20 minutes; prints the report, exit code 1 when the budget is missed
+ *     node bench/overhead.ts            about 25 minutes; prints the report, exit code 1 when the budget is missed
  *     node bench/overhead.ts --quick    about 2 minutes: does the benchmark work at all?
  *     node bench/overhead.ts --write    puts the report into docs/performance.md
  */
