@@ -10,14 +10,17 @@ export interface OwnSignals {
 /** Removes the listeners that others have added for these signals, and those that they add later. Ours are kept. */
 export function ownSignals({ signals, isOurs, onForeign = () => {} }: OwnSignals): void {
   for (const signal of signals) {
-    if (process.listeners(signal).every(isOurs)) continue;
-    onForeign(signal);
-    process.removeAllListeners(signal);
+    for (const listener of process.listeners(signal)) {
+      if (isOurs(listener)) continue;
+      onForeign(signal);
+      process.off(signal, listener);
+    }
   }
   const owned: ReadonlySet<string | symbol> = new Set(signals);
   process.on('newListener', (name, listener) => {
     if (!owned.has(name) || isOurs(listener)) return;
-    onForeign(String(name), new Error('here').stack);
+    // A string, whatever Error.prepareStackTrace makes of it.
+    onForeign(String(name), String(new Error('here').stack));
     // It is added only after this; and a signal comes only after the microtasks.
     queueMicrotask(() => process.off(name, listener));
   });

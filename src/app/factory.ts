@@ -7,7 +7,7 @@
 import type http from 'node:http';
 import { types } from 'node:util';
 import { logError, toWireError, TricornError } from '../errors.ts';
-import { type Refusal, refusalText, refuse } from '../http/refusal.ts';
+import { isAnsweredFor, type Refusal, refusalText, refuse } from '../http/refusal.ts';
 import type { MountContext } from './context.ts';
 import { type FetchFunction, isMadeApp } from './recognise.ts';
 
@@ -28,15 +28,16 @@ const NO_ANSWER: Refusal = { status: 500, message: 'The app gives no answer' };
 export function judgedListener(listener: http.RequestListener, context: Context): http.RequestListener {
   if (listener.length > 0) return listener;
   const tell = teller('handler', context);
+  // Of another function's promise the app may have caught the rejection elsewhere; then() would make it one that nobody catches.
+  const isAsync = types.isAsyncFunction(listener);
   return (request, response) => {
     const returned: unknown = listener(request, response);
     const judge = (value: unknown): void => {
-      if (!isMade(value) || response.headersSent) return;
+      if (!isMade(value) || response.headersSent || isAnsweredFor(response)) return;
       tell();
       refuse(response, NO_ANSWER);
     };
-    // What the app rejects with stays unhandled, as it would be.
-    if (types.isPromise(returned)) void returned.then(judge);
+    if (isAsync) void (returned as Promise<unknown>).then(judge);
     else judge(returned);
   };
 }
@@ -70,6 +71,7 @@ function teller(given: string, { config, log }: Context): () => void {
   };
 }
 
+/** A function without parameters takes no request either: it may end what a handler has begun that answers later. */
 function isMade(value: unknown): boolean {
-  return typeof value === 'function' || isMadeApp(value);
+  return (typeof value === 'function' && value.length > 0) || isMadeApp(value);
 }

@@ -51,8 +51,30 @@ export function forms(mode: Mode): void {
       if (raw !== undefined) await refusesLargeBodies(t, server, raw);
     });
   }
+  unnamed(mode);
   raised(mode);
   frameworks(mode);
+}
+
+/** Without parameters of its own a handler looks like a function that makes the app. */
+function unnamed(mode: Mode): void {
+  t.test('what a handler without named parameters returns is its own affair, unless it is an app', async (t) => {
+    const server = await startTricorn(t, fixture('rest-handler.mjs'), modes[mode]);
+    for (const [path, status, body] of [
+      ['/later', 200, 'later'],
+      ['/caught', 503, 'caught by the handler'],
+      ['/', 200, '{"form":"rest"}'],
+    ] as const) {
+      t.match(await get(server.url + path), { status, body }, path);
+    }
+    server.kill('SIGTERM');
+    t.strictSame(await server.ended, [0, null]);
+    t.strictSame(
+      server.lines.filter(({ level }) => level >= 40).map(({ msg }) => msg),
+      [],
+      'nothing is logged about it',
+    );
+  });
 }
 
 async function refusesLargeBodies(t: Test, server: Tricorn, path: string): Promise<void> {

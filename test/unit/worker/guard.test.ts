@@ -30,6 +30,13 @@ for (const how of ['on', 'once', 'addListener', 'prependListener', 'prependOnceL
   });
 }
 
+t.test('so it is where the app makes of stacks what it likes', async (t) => {
+  for (const made of ['frames', 'undefined']) {
+    const app = `Error.prepareStackTrace = (error, frames) => ${made}; process.on('SIGTERM', call);`;
+    t.equal(await runModule(t, heard('', app)), '[]\n', made);
+  }
+});
+
 t.test('what a module that was loaded before has added is not called, either', async (t) => {
   t.equal(await runModule(t, heard("process.on('SIGTERM', call); process.once('SIGINT', call);", '')), '[]\n');
 });
