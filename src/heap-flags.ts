@@ -3,7 +3,7 @@
  * Node that they were tried with get them, and the others do without.
  */
 
-/** `node bench/overhead.ts` tells what they are worth. */
+/** `node bench/overhead.ts` tells what they are worth to bare Fastify. */
 export const FLAGS: readonly string[] = [
   // V8 notes which kinds of object have lived long, and allocates further ones where only a major collection looks. Once a
   // moment's connections have made it think so of sockets, each of them, and all that hangs on it, stays until then: a fifth

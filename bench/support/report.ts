@@ -32,8 +32,13 @@ function machine({ machine: facts, plan }: Report): string {
 }
 
 function verdicts(list: readonly Verdict[]): string {
-  const rows = list.map(({ text, figure, limit, met }) => [text, figure, `<= ${limit}`, met ? 'met' : '**missed**']);
+  const rows = list.map(({ text, figure, limit, met }) => [text, figure, `<= ${limit}`, said(met)]);
   return table(['what', 'measured', 'budget', ''], rows);
+}
+
+function said(met: boolean | undefined): string {
+  if (met === undefined) return 'not judged';
+  return met ? 'met' : '**missed**';
 }
 
 function underLoad({ measured, targets }: Report, load: Load): string {

@@ -1,11 +1,13 @@
 /** What is measured: the same app on each of these servers. */
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { heapFlags } from '../../src/heap-flags.ts';
 import { root } from './build.ts';
 
 export type TargetName =
   | 'bare'
   | 'bare-logger'
+  | 'bare-flags'
   | 'cluster'
   | 'shared'
   | 'evented'
@@ -50,6 +52,12 @@ export function targets(dir: string): readonly Target[] {
       name: 'bare-logger',
       title: 'bare Fastify, logger on, no line per request',
       args: [compiled(BARE), '--quiet-log'],
+      ...quiet,
+    },
+    {
+      name: 'bare-flags',
+      title: "bare Fastify, with Tricorn's V8 flags",
+      args: [...heapFlags, compiled(BARE)],
       ...quiet,
     },
     { name: 'cluster', title: 'node:cluster, round robin, 2 workers', args: [compiled(CLUSTER)], ...quiet },
