@@ -218,6 +218,8 @@ interface Leaves {
 export const LEAVE_MS = 5000;
 
 export type FromWorker =
+  /** Its entry runs: it hears what it is told from now on. */
+  | { readonly type: 'awake' }
   | Ready
   | { readonly type: 'fatal'; readonly error: WireError }
   | Broken
@@ -237,12 +239,12 @@ export type FromWorker =
   | Worn
   | WorkerUsage;
 
-/** What goes up the IPC channel, which is the app's, too: `{ type: 'ready' }` or 'broken' may be words of its own. */
-interface Envelope {
-  readonly tricorn: FromWorker;
+/** What goes up a channel that is the app's, too: `{ type: 'ready' }` or 'broken' may be words of its own. */
+interface Envelope<Message> {
+  readonly tricorn: Message;
 }
 
-export function wrap(message: FromWorker): Envelope {
+export function wrap<Message extends FromWorker | FromThread>(message: Message): Envelope<Message> {
   return { tricorn: message };
 }
 
@@ -255,6 +257,9 @@ export function unwrap(sent: unknown): FromWorker | undefined {
   return isFromWorker(tricorn) ? tricorn : undefined;
 }
 
+/** They say all by their type. */
+const BARE: ReadonlySet<unknown> = new Set(['awake', 'broken', 'closed', 'published', 'renewed']);
+
 function isFromWorker(message: unknown): message is FromWorker {
   const { type, form, jobs, error, loops, reason, ready, thread, healthy, code } = (message ?? {}) as Readonly<
     Record<string, unknown>
@@ -262,7 +267,7 @@ function isFromWorker(message: unknown): message is FromWorker {
   if (type === 'ready') return typeof form === 'string' && typeof jobs === 'number';
   if (type === 'fatal') return typeof error === 'object' && error !== null;
   if (type === 'worn') return typeof reason === 'string';
-  if (type === 'broken' || type === 'closed' || type === 'published' || type === 'renewed') return true;
+  if (BARE.has(type)) return true;
   if (type === 'leaves') return typeof code === 'number';
   if (type === 'health') return typeof healthy === 'boolean';
   if (type === 'threads') return typeof ready === 'number';
@@ -306,6 +311,11 @@ export type FromThread =
   | Worn
   | { readonly type: 'measured'; readonly figures: LoopFigures }
   | { readonly type: 'usage'; readonly usage: LoopUsage };
+
+/** What a thread says; nothing where it is the app that speaks by parentPort. */
+export function unwrapThread(sent: unknown): FromThread | undefined {
+  return ((sent ?? {}) as Partial<Envelope<FromThread>>).tricorn;
+}
 
 /** Decodes a stream of JSON lines; feed it chunks as they come, it yields whole messages. */
 export function lineDecoder<Message>(onMessage: (message: Message) => void): (chunk: Buffer) => void {

@@ -118,12 +118,22 @@ export function defineApp(definition: AppDefinition): DefinedApp {
     const seen = entries.length === 0 ? 'none' : entries.join(' and ');
     throw new TypeError(`defineApp() takes exactly one of http, handler and fetch, but got ${seen}`);
   }
-  const unknown = Object.keys(definition).filter((key) => !KNOWN.includes(key));
+  const isPlain = [Object.prototype, null].includes(Object.getPrototypeOf(definition));
+  // An object of a class has fields of its own.
+  const unknown = isPlain ? Object.keys(definition).filter((key) => !KNOWN.includes(key)) : [];
   if (unknown.length > 0) throw new TypeError(`defineApp() knows ${KNOWN.join(', ')}, but not ${unknown.join(', ')}`);
   requireFunctions(definition, HOOKS);
   // A promised one is looked at when it is there.
   if (![definition.handler, definition.fetch].some(types.isPromise)) requireFunctions(definition, ['handler', 'fetch']);
-  return Object.freeze({ ...definition, [BRAND]: true as const });
+  return Object.freeze({ ...(isPlain ? definition : membersOf(definition)), [BRAND]: true as const });
+}
+
+/** The methods of a class are no properties of its objects, and need them. */
+function membersOf(definition: AppDefinition): AppDefinition {
+  const members = KNOWN.map((key): [string, unknown] => [key, definition[key as keyof AppDefinition]])
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => [key, typeof value === 'function' && key !== 'http' ? value.bind(definition) : value]);
+  return Object.fromEntries(members) as AppDefinition;
 }
 
 function requireFunctions(definition: AppDefinition, keys: readonly (keyof AppDefinition)[]): void {

@@ -1,8 +1,7 @@
 /**
  * A function that makes the app, given in place of what it makes. Of a listener or a fetch() nothing tells so before it is
  * called: `() => {}` is what an app may give that has only jobs. Then what it returns does: `handler: () => koa.callback()`
- * would leave every client without an answer. Only functions that take no request are looked at, so that no other one costs
- * more by this.
+ * would leave every client without an answer.
  */
 import type http from 'node:http';
 import { types } from 'node:util';
@@ -10,6 +9,7 @@ import { logError, toWireError, TricornError } from '../errors.ts';
 import { isAnsweredFor, type Refusal, refusalText, refuse } from '../http/refusal.ts';
 import type { MountContext } from './context.ts';
 import { type FetchFunction, isMadeApp } from './recognise.ts';
+import { takesNothing } from './shapes.ts';
 
 export class FactoryError extends TricornError {
   override readonly hint = 'Export what it returns: `export default createApp()`, also where it is async.';
@@ -24,9 +24,9 @@ type Context = Pick<MountContext, 'config' | 'log'>;
 
 const NO_ANSWER: Refusal = { status: 500, message: 'The app gives no answer' };
 
-/** The same listener; one that turns out to make an app answers 500, and the log says why. */
+/** The same listener; one that takes no request and turns out to make an app answers 500, and the log says why. */
 export function judgedListener(listener: http.RequestListener, context: Context): http.RequestListener {
-  if (listener.length > 0) return listener;
+  if (!takesNothing(listener)) return listener;
   const tell = teller('handler', context);
   // Of another function's promise the app may have caught the rejection elsewhere; then() would make it one that nobody catches.
   const isAsync = types.isAsyncFunction(listener);
@@ -44,10 +44,11 @@ export function judgedListener(listener: http.RequestListener, context: Context)
 
 /** The same function; one that turns out to make an app answers 500, and the log says why. */
 export function judgedFetch(fetch: FetchFunction, context: Context): FetchFunction {
-  if (fetch.length > 0) return fetch;
   const tell = teller('fetch()', context);
+  let isUsual = false;
   const judge = (returned: Response): Response => {
-    if (returned instanceof Response || !isMade(returned)) return returned;
+    isUsual = !isMade(returned);
+    if (isUsual) return returned;
     tell();
     const { body, headers } = refusalText(NO_ANSWER);
     return new Response(body, {
@@ -57,6 +58,7 @@ export function judgedFetch(fetch: FetchFunction, context: Context): FetchFuncti
   };
   return (request, env) => {
     const returned = fetch(request, env);
+    if (isUsual) return returned;
     return types.isPromise(returned) ? returned.then(judge) : judge(returned);
   };
 }

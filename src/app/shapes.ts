@@ -87,9 +87,22 @@ export function isNamedListener(value: unknown): value is http.RequestListener {
   return FIRST.test(first) && SECOND.test(second);
 }
 
+/** Whether a function cannot see what it is called with, as far as its source tells; of a bound one it does not. */
+export function takesNothing(fn: object): boolean {
+  const source = sourceOf(fn);
+  return (
+    /^(?:async\b\s*)?(?:function\b\s*\*?\s*)?[\w$]*\s*\(\s*\)/.test(source) &&
+    !/\barguments\b|\[native code\]/.test(source)
+  );
+}
+
+/** Without comments. */
+function sourceOf(fn: object): string {
+  return Function.prototype.toString.call(fn).replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+}
+
 /** The names of a function's simple parameters, as far as its source tells. */
 function parameterNames(fn: object): readonly string[] {
-  const source = Function.prototype.toString.call(fn).replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
-  const list = /^(?:async\b\s*)?(?:function\b\s*\*?\s*)?[\w$]*\s*\(([^)]*)\)/.exec(source)?.[1] ?? '';
+  const list = /^(?:async\b\s*)?(?:function\b\s*\*?\s*)?[\w$]*\s*\(([^)]*)\)/.exec(sourceOf(fn))?.[1] ?? '';
   return list.split(',').map((parameter) => (parameter.split('=')[0] ?? '').trim());
 }

@@ -5,6 +5,7 @@
 import type { Worker } from 'node:cluster';
 import type { CommonServer } from '../common-server.ts';
 import type { WorkerBoot } from '../protocol.ts';
+import { onceAwake } from '../supervisor/awake.ts';
 import { describeWorker, type Premises } from '../supervisor/launch.ts';
 import { spawnWorker } from '../supervisor/spawn-worker.ts';
 
@@ -27,7 +28,7 @@ export class Spares {
       const worker = spawnWorker(spawn);
       // A spare that failed is missed by nobody.
       worker.on('error', () => {});
-      worker.send({ ...boot, warmFor: form }, () => {});
+      onceAwake(worker, () => worker.send({ ...boot, warmFor: form }, () => {}));
       this.#spares.add({ worker, good: JSON.stringify(boot) });
     }
   }

@@ -5,9 +5,13 @@ import { whereItStands } from './reports.ts';
 import type { WorkerHandle } from './worker-handle.ts';
 import { howItEnded } from './deaths.ts';
 
+/** The app has not been begun with. */
+const ASLEEP = 'A module of --import or --require has not been loaded in that time: look for an await in it.';
+
 /** For a worker that was not ready in time, and still runs: with where it stands, as far as it can tell. */
 export async function bootTimeout({ app, boot_timeout: seconds }: Config, handle: WorkerHandle): Promise<WireError> {
   const wire = toWireError(new TricornError('TRC_BOOT_TIMEOUT', { app, seconds }));
+  if (!handle.isAwake) return { ...wire, hint: ASLEEP };
   const { stack } = await whereItStands(handle);
   return { ...wire, stack };
 }

@@ -22,6 +22,7 @@ import {
 } from '../protocol.ts';
 import { transition, type MemberState } from '../roster/plan.ts';
 import type { WireError } from '../errors.ts';
+import { onceAwake } from './awake.ts';
 
 export interface Exit {
   readonly code: number | null;
@@ -84,6 +85,8 @@ export class WorkerHandle extends EventEmitter<Events> {
   /** Why it could not boot, as far as that is known. */
   fatal: WireError | undefined;
   readonly #title: string;
+  /** What it is to be told when it hears; undefined from then on. */
+  #unheard: ToWorker[] | undefined = [];
   readonly #worker: Worker;
   readonly #clock: () => number;
   #stacks: PromiseWithResolvers<readonly LoopStack[]> | undefined;
@@ -112,6 +115,7 @@ export class WorkerHandle extends EventEmitter<Events> {
     this.deadline = this.startedAt + boot.config.boot_timeout * 1000;
     this.#listen();
     this.send(boot);
+    onceAwake(worker, () => this.#onAwake());
   }
 
   get state(): MemberState {
@@ -127,6 +131,11 @@ export class WorkerHandle extends EventEmitter<Events> {
     return this.#title === 'worker' ? String(this.number) : `${this.role}-${this.number}`;
   }
 
+  /** Whether its entry runs: modules of --import are loaded before. */
+  get isAwake(): boolean {
+    return this.#unheard === undefined;
+  }
+
   /** Whether requests are answered by it; false also where none of its threads is ready. */
   get serves(): boolean {
     return this.loops > 0 && (this.#state === 'ready' || this.#state === 'retiring');
@@ -140,8 +149,9 @@ export class WorkerHandle extends EventEmitter<Events> {
   }
 
   send(message: ToWorker): void {
+    if (this.#unheard) this.#unheard.push(message);
     // A worker that is just dying has no channel any more; its exit is on the way and says more.
-    if (this.#worker.isConnected()) this.#worker.send(message, () => {});
+    else if (this.#worker.isConnected()) this.#worker.send(message, () => {});
     // Its event loop may be the one that is to be judged by them.
     if (message.type === 'live') this.#lifeline?.write(encodeLine(message));
   }
@@ -287,12 +297,18 @@ export class WorkerHandle extends EventEmitter<Events> {
     else if (message.type === 'health') this.isHealthy = message.healthy;
     else if (message.type === 'lost') this.emit('lost', message.thread);
     else if (message.type === 'threads') this.#onThreads(message.ready, message.failed);
-    else if (this.#state === 'starting') {
+    else if (message.type === 'ready' && this.#state === 'starting') {
       this.form = message.form;
       this.jobs = message.jobs;
       this.readyAt = this.#clock();
       this.#enter('ready');
     }
+  }
+
+  #onAwake(): void {
+    const unheard = this.#unheard ?? [];
+    this.#unheard = undefined;
+    for (const message of unheard) this.send(message);
   }
 
   #onLeaves(): void {

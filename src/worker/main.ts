@@ -30,6 +30,7 @@ process.once('message', (boot: WorkerBoot) => {
     tell({ type: 'fatal', error: wire }, () => process.exit(wire.exitCode));
   }
 });
+tell({ type: 'awake' });
 
 /** Loaded only where needed: the main thread of a threaded worker never touches the app or its framework. */
 async function loadEngine(options: EngineOptions): Promise<Engine> {

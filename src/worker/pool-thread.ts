@@ -16,6 +16,7 @@ import {
   type LoopFigures,
   type LoopUsage,
   type ToThread,
+  unwrapThread,
 } from '../protocol.ts';
 import { heapLimit } from '../limits/wear.ts';
 import { transition, type MemberState } from '../roster/plan.ts';
@@ -84,7 +85,10 @@ export class PoolThread extends EventEmitter<Events> {
     PoolThread.#started += 1;
     this.label = `tricorn thread ${boot.thread} (start ${PoolThread.#started})`;
     this.#worker = new Worker(ENTRY, { workerData, name: this.label, resourceLimits: resourceLimits(boot.config) });
-    this.#worker.on('message', (message: FromThread) => this.#onMessage(message));
+    this.#worker.on('message', (sent: unknown) => {
+      const message = unwrapThread(sent);
+      if (message) this.#onMessage(message);
+    });
     this.#worker.on('error', (error) => this.#onFailure(error));
     this.#worker.on('exit', (code) => this.#onExit(code));
   }

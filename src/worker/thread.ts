@@ -8,7 +8,7 @@ import { toWireError, TricornError } from '../errors.ts';
 import { hideHeapFlags } from '../heap-flags.ts';
 import { openLog } from '../log/open-log.ts';
 import { startBeating } from '../watchdog/beat.ts';
-import type { AcceptFrom, FromThread, ToThread } from '../protocol.ts';
+import { type AcceptFrom, type FromThread, type ToThread, wrap } from '../protocol.ts';
 import { accept, finishAccepting } from './acceptor.ts';
 import { refresh } from './arrived-socket.ts';
 import { contextOf } from './context-of.ts';
@@ -146,5 +146,5 @@ function failBoot(error: unknown): void {
 }
 
 function tell(message: FromThread): void {
-  port.postMessage(message);
+  port.postMessage(wrap(message));
 }

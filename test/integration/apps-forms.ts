@@ -145,7 +145,11 @@ function frameworks(mode: Mode): void {
   });
 
   t.test('hono.ts: bodies, streams, server-sent events and errors', async (t) => {
-    const { url } = await start(t, 'hono.ts');
+    const { url, port } = await start(t, 'hono.ts');
+    const check = await RawConnection.open(port);
+    check.send('GET / HTTP/1.0\r\n\r\n');
+    await check.closed;
+    t.match(check.text, /^HTTP\/1\.1 200 [^]*"url":"http:\/\/localhost\/"/, 'HTTP/1.0 without a Host header');
     t.match(await post(`${url}/echo`, '{"a":[1,2]}', json), { status: 200, body: '{"a":[1,2]}' });
     t.match(await get(`${url}/stream?ms=1`), {
       headers: { 'transfer-encoding': 'chunked' },

@@ -47,6 +47,7 @@ const factories: readonly [way: string, given: string][] = [
   ['handler, async', 'handler'],
   ['fetch, an app', 'fetch()'],
   ['fetch, async', 'fetch()'],
+  ['fetch, not defined', 'fetch()'],
 ];
 
 export function refusals(mode: Mode): void {

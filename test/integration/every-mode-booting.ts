@@ -2,9 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { get } from '../support/http.ts';
 import { folderOf, withIni } from '../support/ini.ts';
 import { lab } from '../support/lab.ts';
-import { fixture, loops, modes, Tricorn, type Mode } from '../support/tricorn.ts';
+import { fixture, loops, modes, startTricorn, Tricorn, type Mode } from '../support/tricorn.ts';
+
+/** It is loaded in the supervisor as well, which must not wait for ever. */
+const SLOW = `
+const { SLOW } = process.env;
+if (SLOW !== 'never') await new Promise((resolve) => setTimeout(resolve, Number(SLOW)));
+else if (process.send) await new Promise((resolve) => setTimeout(resolve, 2 ** 30));
+`;
 
 const local = ['--http-interface=127.0.0.1', '--http-port=0'];
 
@@ -34,6 +42,27 @@ function failures(mode: Mode): void {
       t.equal(server.stderr, '');
     });
   }
+
+  t.test('modules of --import may await, in supervisor, workers and threads, before the app is loaded', async (t) => {
+    const cwd = t.testdir({ 'slow.mjs': SLOW });
+    const execArgv = [`--import=${join(cwd, 'slow.mjs')}`];
+    const server = await startTricorn(t, lab, modes[mode], { execArgv, env: { SLOW: '500' } });
+    t.equal((await get(`${server.url}/who`)).status, 200);
+    server.kill('SIGTERM');
+    t.strictSame(await server.ended, [0, null]);
+  });
+
+  t.test('one that is not loaded within boot_timeout is what the error blames, not the app', async (t) => {
+    const cwd = t.testdir({ 'slow.mjs': SLOW });
+    const execArgv = [`--import=${join(cwd, 'slow.mjs')}`];
+    const args = [lab, ...modes[mode], ...local, '--boot-timeout=0.8'];
+    const server = new Tricorn(t, args, { execArgv, env: { SLOW: 'never' } });
+    t.strictSame(await server.ended, [3, null]);
+    t.match(
+      server.lines.filter(({ level }) => level >= 50),
+      [{ code: 'TRC_BOOT_TIMEOUT', msg: /A module of --import or --require has not been loaded/ }],
+    );
+  });
 
   t.test('an app that is not ready within boot_timeout: exit code 3', async (t) => {
     const server = new Tricorn(t, [fixture('never-ready.ts'), ...modes[mode], ...local, '--boot-timeout=0.8']);

@@ -29,6 +29,8 @@ export async function mountFetch(given: FetchFunction, context: MountContext): P
       return chunked ? unlessRefused(request, environment) : fetch(request, environment);
     },
     {
+      // For HTTP/1.0 without a Host header, as health checks of load balancers send it: a Request must have an absolute URL.
+      hostname: 'localhost',
       // Without this a rejection becomes a 500 that leaves no trace.
       errorHandler: (error) => {
         if (error instanceof RequestError) return new Response(null, { status: 400 });

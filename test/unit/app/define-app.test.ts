@@ -21,6 +21,25 @@ t.test('types an inline plugin and an inline fetch', async (t) => {
   t.pass('the compiler has checked it');
 });
 
+t.test('takes an object of a class: its methods are called on it, its fields are its own', async (t) => {
+  class Shop {
+    readonly #name = 'shop';
+    visits = 0;
+    async fetch(): Promise<Response> {
+      this.visits += 1;
+      return new Response(this.#name);
+    }
+    stats(): Record<string, unknown> {
+      return { visits: this.visits };
+    }
+  }
+  const { fetch, stats, handler: none } = defineApp(new Shop());
+  const response = await (await fetch)?.(new Request('http://lab/'));
+  t.equal(await response?.text(), 'shop');
+  t.strictSame(await stats?.(), { visits: 1 });
+  t.equal(none, undefined);
+});
+
 t.test('refuses what its types forbid', async (t) => {
   const wrong = (definition: unknown): unknown => defineApp(definition as AppDefinition);
   t.throws(() => wrong({}), /exactly one of http, handler and fetch, but got none/);

@@ -6,6 +6,7 @@ import v8 from 'node:v8';
 import vm from 'node:vm';
 import t, { type Test } from 'tap';
 import type { Config } from '../../../src/config/config.ts';
+import { wrap } from '../../../src/protocol.ts';
 import { Deaths } from '../../../src/supervisor/deaths.ts';
 import { Readiness } from '../../../src/supervisor/readiness.ts';
 import { watchPoison } from '../../../src/supervisor/poison-watch.ts';
@@ -44,12 +45,12 @@ const fates: readonly ((simulated: SimulatedWorker) => void)[] = [
   (simulated) => simulated.emit('exit', 7, null),
   // Broken, and drained.
   (simulated) => {
-    simulated.emit('message', { type: 'broken' });
+    simulated.emit('message', wrap({ type: 'broken' }));
     simulated.emit('exit', 1, null);
   },
   // Worn, and never recycled, for it dies before.
   (simulated) => {
-    simulated.emit('message', { type: 'worn', reason: 'age' });
+    simulated.emit('message', wrap({ type: 'worn', reason: 'age' }));
     simulated.emit('exit', 0, null);
   },
 ];
@@ -67,7 +68,8 @@ function simulate(t: Test) {
   const live = (turn: number): void => {
     workers.keep(WANTED, time.now + 1000);
     for (const simulated of processes.values()) {
-      if (turn % 5 > 0) simulated.emit('message', { type: 'ready', form: 'simulated', jobs: 0 });
+      simulated.emit('message', wrap({ type: 'awake' }));
+      if (turn % 5 > 0) simulated.emit('message', wrap({ type: 'ready', form: 'simulated', jobs: 0 }));
       if (turn % 3 > 0) time.now += 20_000;
       fates[turn % fates.length]?.(simulated);
     }

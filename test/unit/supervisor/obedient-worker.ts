@@ -46,6 +46,8 @@ function repeat(): FromWorker {
   return { type: 'usage', rss: 1, loops: [{ ...usage, app: heard }] };
 }
 
+process.send?.(wrap({ type: 'awake' }));
+
 const lifeline = new Socket({ fd: LIFELINE_FD });
 const answer = (): void => {
   lifeline.write(encodeLine({ type: 'stacks', loops: [{ thread: 0, frames: ['    at obedience'] }] }));
