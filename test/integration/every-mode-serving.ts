@@ -51,25 +51,25 @@ export function serving(mode: Mode): void {
     t.notOk(before.includes(pid), 'by a new worker');
   });
 
-  t.test(
-    'what an app says by process.send() or parentPort is not taken for the word of its worker or thread',
-    async (t) => {
-      const server = await startTricorn(t, fixture('speaks.ts'), modes[mode]);
-      const before = server.workers();
-      t.ok(before.includes(Number((await get(`${server.url}/`)).body)));
-      // The figures come after it, on the same channel.
-      await statistics(server, loops[mode]);
-      t.ok(before.includes(Number((await get(`${server.url}/`)).body)), 'the same worker');
-      t.strictSame(server.workers(), before);
-      server.kill('SIGTERM');
-      t.strictSame(await server.ended, [0, null]);
-      t.strictSame(
-        server.lines.filter(({ level, msg }) => level >= 40 || /recycle|replace|said by the app/.test(msg)),
-        [],
-      );
-    },
-  );
+  t.test('what an app says by process.send() or parentPort is not its worker’s or thread’s word', async (t) => {
+    const server = await startTricorn(t, fixture('speaks.ts'), modes[mode]);
+    const before = server.workers();
+    t.ok(before.includes(Number((await get(`${server.url}/`)).body)));
+    // The figures come after it, on the same channel.
+    await statistics(server, loops[mode]);
+    t.ok(before.includes(Number((await get(`${server.url}/`)).body)), 'the same worker');
+    t.strictSame(server.workers(), before);
+    server.kill('SIGTERM');
+    t.strictSame(await server.ended, [0, null]);
+    t.strictSame(
+      server.lines.filter(({ level, msg }) => level >= 40 || /recycle|replace|said by the app/.test(msg)),
+      [],
+    );
+  });
+  ports(mode);
+}
 
+function ports(mode: Mode): void {
   t.test('a port in use is refused in one line, with exit code 4', async (t) => {
     const server = await startLab(t, mode);
     const rival = new Tricorn(t, [lab, ...modes[mode], '--http-interface=127.0.0.1', `--http-port=${server.port}`]);
